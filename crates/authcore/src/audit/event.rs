@@ -1,0 +1,145 @@
+//! What is worth writing down: an enum, so that no secret and no free text finds its way in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::clock::WallTime;
+use crate::ids::{AccessKeyId, AuditEventId, SessionId, SigningKeyId};
+use crate::session::state::SignInWay;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionEnd {
+    /// Its owner signed out.
+    SignedOut,
+    /// Its owner, or the operator, ended it from elsewhere.
+    Revoked,
+    /// A refresh token came a second time: a copy is in other hands.
+    RefreshTokenReused,
+    /// A signin token came a second time; this session was made by its first use.
+    SigninTokenReused,
+    /// Ten wrong nonces with the right cookie.
+    WrongNonces,
+    /// The access password was changed.
+    PasswordChanged,
+    /// There were too many sessions; this was the one unused for longest.
+    Crowded,
+}
+
+/// What a secret was refused for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PasswordUse {
+    /// Signing in.
+    SignIn,
+    /// Making a signin token.
+    IssueSigninToken,
+    /// Changing the password.
+    ChangePassword,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "Event", rename_all_fields = "PascalCase")]
+pub enum AuditEvent {
+    /// The database was made.
+    InstallCreated,
+    /// The owner signed in.
+    SignedIn {
+        /// The new session.
+        session: SessionId,
+        /// How.
+        way: SignInWay,
+    },
+    /// A wrong password.
+    PasswordRefused {
+        /// Where it was given.
+        purpose: PasswordUse,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: SessionEnd,
+        /// The client that refreshed the session last, where the one that ended it is another.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_client: Option<Client>,
+    },
+    /// Sessions were ended together.
+    SessionsEnded {
+        /// How many.
+        count: usize,
+        /// Why.
+        reason: SessionEnd,
+    },
+    /// The access password was changed.
+    PasswordChanged,
+    /// A signin token was made.
+    SigninTokenIssued,
+    /// An access key was made.
+    AccessKeyCreated {
+        /// The key.
+        access_key: AccessKeyId,
+        /// Its name.
+        name: String,
+    },
+    /// An access key was revoked.
+    AccessKeyRevoked {
+        /// The key.
+        access_key: AccessKeyId,
+        /// Its name.
+        name: String,
+    },
+    /// A setting was changed or put back to its default.
+    SettingChanged {
+        /// Its key; never its value.
+        key: String,
+    },
+    /// A new key signs from now on.
+    SigningKeyCreated {
+        /// The key.
+        kid: SigningKeyId,
+    },
+}
+
+impl AuditEvent {
+    /// The event's name, as listed and filtered by.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::InstallCreated => "InstallCreated",
+            Self::SignedIn { .. } => "SignedIn",
+            Self::PasswordRefused { .. } => "PasswordRefused",
+            Self::SessionEnded { .. } => "SessionEnded",
+            Self::SessionsEnded { .. } => "SessionsEnded",
+            Self::PasswordChanged => "PasswordChanged",
+            Self::SigninTokenIssued => "SigninTokenIssued",
+            Self::AccessKeyCreated { .. } => "AccessKeyCreated",
+            Self::AccessKeyRevoked { .. } => "AccessKeyRevoked",
+            Self::SettingChanged { .. } => "SettingChanged",
+            Self::SigningKeyCreated { .. } => "SigningKeyCreated",
+        }
+    }
+}
+
+/// An event as it is stored: what, and who was at the other end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: AuditEvent,
+    /// Who called.
+    #[serde(rename = "Client")]
+    pub client: Client,
+}
+
+/// An event as it is read.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// Its number.
+    pub id: AuditEventId,
+    /// When it was committed.
+    pub at: WallTime,
+    /// What and who.
+    pub entry: AuditEntry,
+}

@@ -1,0 +1,207 @@
+//! The in-memory view of the database: what verifying a request looks at.
+//!
+//! A write-through view: the writer thread publishes what it has committed ([`Committed`]), and nobody else changes
+//! anything here. Locks are held for a look-up or a pointer swap only, never over a commit or any other I/O.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use quick_cache::sync::Cache;
+
+use crate::access_keys::AccessKeyRecord;
+use crate::clock::WallTime;
+use crate::ids::{AccessKeyId, SessionId};
+use crate::password::PasswordRecord;
+use crate::session::state::Session;
+use crate::session::successor::Successor;
+use crate::settings::SettingValues;
+use crate::signing_keys::SigningKeySet;
+use crate::store::Committed;
+use crate::token::access::SessionProof;
+
+/// How many access tokens are remembered as verified. One costs about 200 bytes.
+const SEEN_TOKENS: usize = 16_384;
+
+pub(crate) struct Live {
+    sessions: RwLock<HashMap<SessionId, Arc<LiveSession>>>,
+    access_keys: RwLock<HashMap<AccessKeyId, Arc<LiveAccessKey>>>,
+    signing_keys: RwLock<Arc<SigningKeySet>>,
+    settings: RwLock<Arc<SettingValues>>,
+    password: RwLock<Arc<PasswordRecord>>,
+    seen: Cache<[u8; 32], Arc<SeenToken>>,
+}
+
+/// A session and what only this process knows of it.
+pub(crate) struct LiveSession {
+    pub(crate) session: Session,
+    pub(crate) revision: i64,
+    pub(crate) successor: Option<Successor>,
+    last_seen: AtomicI64,
+}
+
+impl LiveSession {
+    pub(crate) fn new(session: Session, revision: i64, successor: Option<Successor>) -> Self {
+        let last_seen = AtomicI64::new(session.rotated.unix_ms());
+        Self { session, revision, successor, last_seen }
+    }
+
+    pub(crate) fn saw(&self, now: WallTime) {
+        self.last_seen.store(now.unix_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_seen(&self) -> WallTime {
+        WallTime::from_unix_ms(self.last_seen.load(Ordering::Relaxed))
+    }
+}
+
+pub(crate) struct LiveAccessKey {
+    pub(crate) record: AccessKeyRecord,
+    last_used: AtomicI64,
+}
+
+impl LiveAccessKey {
+    pub(crate) fn new(record: AccessKeyRecord) -> Self {
+        let last_used = AtomicI64::new(record.last_used.map_or(0, WallTime::unix_ms));
+        Self { record, last_used }
+    }
+
+    /// Notes a use; returns when the last one before was.
+    pub(crate) fn used(&self, now: WallTime) -> WallTime {
+        WallTime::from_unix_ms(self.last_used.swap(now.unix_ms(), Ordering::Relaxed))
+    }
+
+    pub(crate) fn last_used(&self) -> Option<WallTime> {
+        match self.last_used.load(Ordering::Relaxed) {
+            0 => None,
+            ms => Some(WallTime::from_unix_ms(ms)),
+        }
+    }
+}
+
+/// An access token whose signature, kind, issuer and `ses` were found good before.
+pub(crate) struct SeenToken {
+    pub(crate) session: SessionId,
+    pub(crate) expires_unix_seconds: u64,
+    pub(crate) proof: SessionProof,
+}
+
+/// Everything the view holds, as loaded from the database.
+pub(crate) struct Loaded {
+    pub(crate) sessions: HashMap<SessionId, Arc<LiveSession>>,
+    pub(crate) access_keys: HashMap<AccessKeyId, Arc<LiveAccessKey>>,
+    pub(crate) signing_keys: SigningKeySet,
+    pub(crate) settings: SettingValues,
+    pub(crate) password: PasswordRecord,
+}
+
+/// What a committed change does to the view.
+pub(crate) enum LiveChange {
+    PutSession(SessionId, Arc<LiveSession>),
+    RemoveSession(SessionId),
+    RemoveSessions { keep: Option<SessionId> },
+    PutAccessKey(AccessKeyId, Arc<LiveAccessKey>),
+    RemoveAccessKey(AccessKeyId),
+    PutSigningKeys(SigningKeySet),
+    PutSettings(SettingValues),
+    PutPassword(PasswordRecord),
+}
+
+impl Live {
+    pub(crate) fn new(loaded: Loaded) -> Self {
+        Self {
+            sessions: RwLock::new(loaded.sessions),
+            access_keys: RwLock::new(loaded.access_keys),
+            signing_keys: RwLock::new(Arc::new(loaded.signing_keys)),
+            settings: RwLock::new(Arc::new(loaded.settings)),
+            password: RwLock::new(Arc::new(loaded.password)),
+            seen: Cache::new(SEEN_TOKENS),
+        }
+    }
+
+    /// Shows what a transaction has changed.
+    pub(crate) fn publish(&self, committed: Committed<Vec<LiveChange>>) {
+        for change in committed.into_inner() {
+            match change {
+                LiveChange::PutSession(id, session) => drop(write(&self.sessions).insert(id, session)),
+                LiveChange::RemoveSession(id) => drop(write(&self.sessions).remove(&id)),
+                LiveChange::RemoveSessions { keep } => write(&self.sessions).retain(|id, _| Some(*id) == keep),
+                LiveChange::PutAccessKey(id, key) => drop(write(&self.access_keys).insert(id, key)),
+                LiveChange::RemoveAccessKey(id) => drop(write(&self.access_keys).remove(&id)),
+                LiveChange::PutSigningKeys(keys) => self.put_signing_keys(keys),
+                LiveChange::PutSettings(values) => *write(&self.settings) = Arc::new(values),
+                LiveChange::PutPassword(record) => *write(&self.password) = Arc::new(record),
+            }
+        }
+    }
+
+    /// Takes in what another process committed. What only this process knows of a session stays where the session is
+    /// still the same.
+    pub(crate) fn replace(&self, loaded: Committed<Loaded>) {
+        let mut loaded = loaded.into_inner();
+        {
+            let mut sessions = write(&self.sessions);
+            for (id, fresh) in &mut loaded.sessions {
+                if let Some(known) = sessions.get(id).filter(|known| known.revision == fresh.revision) {
+                    *fresh = Arc::clone(known);
+                }
+            }
+            *sessions = loaded.sessions;
+        }
+        *write(&self.access_keys) = loaded.access_keys;
+        *write(&self.settings) = Arc::new(loaded.settings);
+        *write(&self.password) = Arc::new(loaded.password);
+        self.put_signing_keys(loaded.signing_keys);
+    }
+
+    fn put_signing_keys(&self, keys: SigningKeySet) {
+        *write(&self.signing_keys) = Arc::new(keys);
+        // A token verified with a key that is gone must be verified again, and fail.
+        self.seen.clear();
+    }
+
+    pub(crate) fn session(&self, id: SessionId) -> Option<Arc<LiveSession>> {
+        read(&self.sessions).get(&id).map(Arc::clone)
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<(SessionId, Arc<LiveSession>)> {
+        read(&self.sessions).iter().map(|(id, session)| (*id, Arc::clone(session))).collect()
+    }
+
+    pub(crate) fn session_count(&self) -> usize {
+        read(&self.sessions).len()
+    }
+
+    pub(crate) fn access_key(&self, id: AccessKeyId) -> Option<Arc<LiveAccessKey>> {
+        read(&self.access_keys).get(&id).map(Arc::clone)
+    }
+
+    pub(crate) fn access_keys(&self) -> Vec<(AccessKeyId, Arc<LiveAccessKey>)> {
+        read(&self.access_keys).iter().map(|(id, key)| (*id, Arc::clone(key))).collect()
+    }
+
+    pub(crate) fn signing_keys(&self) -> Arc<SigningKeySet> {
+        Arc::clone(&read(&self.signing_keys))
+    }
+
+    pub(crate) fn settings(&self) -> Arc<SettingValues> {
+        Arc::clone(&read(&self.settings))
+    }
+
+    pub(crate) fn password(&self) -> Arc<PasswordRecord> {
+        Arc::clone(&read(&self.password))
+    }
+
+    pub(crate) const fn seen(&self) -> &Cache<[u8; 32], Arc<SeenToken>> {
+        &self.seen
+    }
+}
+
+// A panic while a lock is held cannot leave the data half changed: each critical section is one assignment.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,76 @@
+//! Rows of the audit log.
+
+use fieldcrypt::{RowKey, Sealed};
+use rusqlite::Connection;
+
+use super::change::Request;
+use super::columns::AUDIT_EVENT;
+use super::load::{from_json, to_json};
+use super::writer::Room;
+use super::{Store, StoreError};
+use crate::audit::event::{AuditEntry, AuditEvent, AuditRecord};
+use crate::clock::WallTime;
+use crate::ids::AuditEventId;
+
+/// Most events kept; the oldest go first. About 40 MB.
+const EVENTS_MAX: i64 = 100_000;
+
+/// Writes an event down, in the transaction of the change it tells of.
+pub(super) fn record(
+    connection: &Connection,
+    room: &Room<'_>,
+    request: &Request,
+    event: AuditEvent,
+) -> Result<(), StoreError> {
+    // The row key is part of what is sealed, so it must be known before the insert.
+    let id: i64 = connection
+        .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM audit_events")?
+        .query_row([], |row| row.get(0))?;
+    let kind = event.kind();
+    let entry = AuditEntry { event, client: request.client.clone() };
+    let sealed = room.vault.seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
+    connection
+        .prepare_cached("INSERT INTO audit_events (id, at, kind, record) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((id, request.now.wall.unix_ms(), kind, sealed))?;
+    Ok(())
+}
+
+/// Keeps the log bounded. The newest event stays, so numbers are never given twice.
+pub(super) fn sweep(connection: &Connection) -> Result<usize, StoreError> {
+    let mut statement =
+        connection.prepare_cached("DELETE FROM audit_events WHERE id <= (SELECT max(id) FROM audit_events) - ?1")?;
+    Ok(statement.execute([EVENTS_MAX])?)
+}
+
+impl Store {
+    /// Events at or after `since`, below number `before`, newest first.
+    pub(crate) fn audit_page(
+        &self,
+        since: Option<WallTime>,
+        before: Option<AuditEventId>,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+        )?;
+        let mut rows = statement.query((
+            since.map_or(i64::MIN, WallTime::unix_ms),
+            before.map_or(i64::MAX, |id| id.0),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        ))?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let sealed: Sealed = row.get(2).map_err(|error| StoreError::damaged(AUDIT_EVENT, id, error))?;
+            let entry = self.vault().open(AUDIT_EVENT, &RowKey::Integer(id), &sealed);
+            let entry = entry.map_err(|error| StoreError::damaged(AUDIT_EVENT, id, error))?;
+            page.push(AuditRecord {
+                id: AuditEventId(id),
+                at: WallTime::from_unix_ms(row.get(1)?),
+                entry: from_json(AUDIT_EVENT, &id, entry.expose_bytes())?,
+            });
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,132 @@
+//! The store: the only SQL of the product, and the seam at which another database would be put in.
+//!
+//! One thread owns the connection that writes ([`writer`]); what it commits it publishes to the in-memory view
+//! ([`crate::live`]) before it answers. Nothing is acknowledged that is not on disk, and nothing on the way of a
+//! verification touches this module.
+//!
+//! Order at opening: connection → vault (fieldcrypt's own tables) → migrations → the registry of sealed columns against
+//! the schema → load. An existing database is unlocked over a read-only connection first, so that a wrong field
+//! password changes no byte of it.
+#![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
+
+mod access_keys;
+mod audit;
+pub(crate) mod change;
+mod change_counter;
+mod columns;
+mod error;
+mod load;
+mod migrations;
+mod passwords;
+mod server_state;
+mod sessions;
+mod settings;
+mod signin_tokens;
+mod signing_keys;
+mod spent_tokens;
+mod writer;
+
+pub use error::StoreError;
+pub(crate) use writer::{Committed, Store};
+
+use std::path::{Path, PathBuf};
+
+use fieldcrypt::sqlite::{ConnectionError, OpenMode, open_connection};
+use fieldcrypt::{CreateError, NewVault, SlotSecret, UnlockError, Vault};
+use rusqlite::Connection;
+
+use crate::clock::WallTime;
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none.
+    #[error("there is no database at {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is one already.
+    #[error("there is a database already at {}", path.display())]
+    AlreadyExists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file could not be opened as a database.
+    #[error("the database {} cannot be opened", path.display())]
+    Connection {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ConnectionError,
+    },
+    /// No key slot opens with what was given, or the slots and keys are damaged.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// A new vault could not be made.
+    #[error("the keys of a new database could not be made")]
+    Create(#[from] CreateError),
+    /// The schema is not one this version knows.
+    #[error("the schema of the database could not be brought up to date: {reason}")]
+    Schema {
+        /// What the migration runner says.
+        reason: String,
+    },
+    /// A sealed column that the code knows is not in the schema.
+    #[error("the schema has no column {table}.{column}, which the registry of sealed columns names")]
+    ColumnMissing {
+        /// Logical table.
+        table: &'static str,
+        /// Logical column.
+        column: &'static str,
+    },
+    /// What is in it could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random(#[from] fieldcrypt::random::RandomError),
+    /// A first secret could not be made.
+    #[error("the first keys could not be made: {0}")]
+    FirstKeys(String),
+}
+
+/// A database, open and unlocked.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    pub(crate) vault: Vault,
+}
+
+/// Makes a new database file with its vault and schema.
+pub(crate) fn create(path: &Path, secret: &SlotSecret, now: WallTime) -> Result<Opened, OpenError> {
+    if path.exists() {
+        return Err(OpenError::AlreadyExists { path: path.to_owned() });
+    }
+    let mut connection = connect(path, OpenMode::CreateNew)?;
+    let vault = Vault::create(&mut connection, columns::registry(), secret, NewVault::first(now.unix_ms() / 1000))?;
+    migrations::run(&mut connection)?;
+    columns::check_schema(&connection)?;
+    Ok(Opened { connection, vault })
+}
+
+/// Opens an existing database. With the wrong secret, no byte of it changes.
+pub(crate) fn open(path: &Path, secret: &SlotSecret) -> Result<Opened, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    let vault = Vault::unlock(&connect(path, OpenMode::ReadOnly)?, columns::registry(), secret)?;
+    let mut connection = connect(path, OpenMode::Existing)?;
+    migrations::run(&mut connection)?;
+    columns::check_schema(&connection)?;
+    Ok(Opened { connection, vault })
+}
+
+/// A second connection, for reading what is not kept in memory.
+pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
+    connect(path, OpenMode::Existing)
+}
+
+fn connect(path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
+    open_connection(path, mode).map_err(|source| OpenError::Connection { path: path.to_owned(), source })
+}

@@ -1,0 +1,140 @@
+//! Rows of sessions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fieldcrypt::{RowKey, Sealed, Vault};
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::audit;
+use super::change::{Outcome, Request};
+use super::columns::SESSION;
+use super::load::{from_json, to_json};
+use super::writer::Room;
+use crate::audit::event::{AuditEvent, SessionEnd};
+use crate::clock::WallTime;
+use crate::ids::SessionId;
+use crate::live::{LiveChange, LiveSession};
+use crate::session::state::{Remember, Session};
+use crate::session::successor::Successor;
+
+pub(super) fn load(
+    connection: &Connection,
+    vault: &Vault,
+    now: WallTime,
+) -> Result<HashMap<SessionId, Arc<LiveSession>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id, revision, record FROM sessions")?;
+    let mut rows = statement.query([])?;
+    let mut sessions = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let id = SessionId::from_bytes(row.get(0)?);
+        let sealed: Sealed = row.get(2).map_err(|error| StoreError::damaged(SESSION, id, error))?;
+        let record = vault.open(SESSION, &RowKey::Blob(id.as_bytes()), &sealed);
+        let record = record.map_err(|error| StoreError::damaged(SESSION, id, error))?;
+        let session: Session = from_json(SESSION, &id, record.expose_bytes())?;
+        if !session.is_over(now) {
+            sessions.insert(id, Arc::new(LiveSession::new(session, row.get(1)?, None)));
+        }
+    }
+    Ok(sessions)
+}
+
+/// A new session; where there are too many, the one unused for longest makes room, those that end with the browser first.
+pub(super) fn insert(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    request: &Request,
+    id: SessionId,
+    session: &Session,
+    max_sessions: usize,
+) -> Result<(), StoreError> {
+    if room.live.session_count() >= max_sessions
+        && let Some((oldest, _)) = room
+            .live
+            .sessions()
+            .into_iter()
+            .min_by_key(|(_, live)| (live.session.remember == Remember::Remembered, live.session.rotated))
+    {
+        end(connection, room, request, oldest, SessionEnd::Crowded)?;
+    }
+    let sealed = room.vault.seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
+    connection
+        .prepare_cached("INSERT INTO sessions (id, revision, record) VALUES (?1, 1, ?2)")?
+        .execute((id.as_bytes(), sealed))?;
+    audit::record(connection, room, request, AuditEvent::SignedIn { session: id, way: session.way })?;
+    room.published.push(LiveChange::PutSession(id, Arc::new(LiveSession::new(session.clone(), 1, None))));
+    Ok(())
+}
+
+/// Compare and swap: changes the row only if it is still the one that was decided on.
+pub(super) fn replace(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    id: SessionId,
+    expected: i64,
+    session: &Session,
+    successor: Option<&Successor>,
+) -> Result<Outcome, StoreError> {
+    let sealed = room.vault.seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
+    let revision = expected.saturating_add(1);
+    let changed = connection
+        .prepare_cached("UPDATE sessions SET revision = ?3, record = ?4 WHERE id = ?1 AND revision = ?2")?
+        .execute((id.as_bytes(), expected, revision, sealed))?;
+    if changed == 0 {
+        return Ok(Outcome::Stale);
+    }
+    let live = LiveSession::new(session.clone(), revision, successor.cloned());
+    room.published.push(LiveChange::PutSession(id, Arc::new(live)));
+    Ok(Outcome::Done)
+}
+
+pub(super) fn end(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    request: &Request,
+    id: SessionId,
+    reason: SessionEnd,
+) -> Result<Outcome, StoreError> {
+    let ended = connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_bytes()])?;
+    if ended == 0 {
+        return Ok(Outcome::NotFound);
+    }
+    let last_client = room
+        .live
+        .session(id)
+        .map(|live| live.session.client.clone())
+        .filter(|last| *last != request.client);
+    audit::record(connection, room, request, AuditEvent::SessionEnded { session: id, reason, last_client })?;
+    room.published.push(LiveChange::RemoveSession(id));
+    Ok(Outcome::Ended(ended))
+}
+
+pub(super) fn end_all(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    request: &Request,
+    keep: Option<SessionId>,
+    reason: SessionEnd,
+) -> Result<Outcome, StoreError> {
+    let ended = connection
+        .prepare_cached("DELETE FROM sessions WHERE id IS NOT ?1")?
+        .execute([keep.as_ref().map(SessionId::as_bytes)])?;
+    if ended > 0 {
+        audit::record(connection, room, request, AuditEvent::SessionsEnded { count: ended, reason })?;
+    }
+    room.published.push(LiveChange::RemoveSessions { keep });
+    Ok(Outcome::Ended(ended))
+}
+
+/// Deletes the rows of sessions that have ended by their limits.
+pub(super) fn sweep(connection: &Connection, room: &mut Room<'_>, now: WallTime) -> Result<usize, StoreError> {
+    let mut swept = 0;
+    for (id, live) in room.live.sessions() {
+        if live.session.is_over(now) {
+            swept += connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_bytes()])?;
+            room.published.push(LiveChange::RemoveSession(id));
+        }
+    }
+    Ok(swept)
+}

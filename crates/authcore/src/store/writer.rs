@@ -1,0 +1,404 @@
+//! The one writer: a thread that owns the write connection, groups what waits into one commit, publishes it to memory
+//! and only then answers.
+//!
+//! ```text
+//! callers ──Request──▶ queue ──▶ BEGIN IMMEDIATE · each change in a savepoint · COMMIT (fdatasync)
+//!                                └▶ Committed<…> ──▶ live.publish ──▶ answers
+//! ```
+//!
+//! Fail stop: after a failed write or flush what the disk holds is unknown (a failed fsync may drop the pages and report
+//! success the next time), so nothing is written or acknowledged until a restart. A full disk or a busy lock is not
+//! that: the transaction is rolled back, its callers get the error, and the next one may succeed.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use fieldcrypt::Vault;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::change::{Change, Outcome, Request};
+use super::change_counter::ChangeCounter;
+use super::{
+    OpenError, Opened, StoreError, access_keys, audit, load, passwords, reader, server_state, sessions, settings,
+    signin_tokens, signing_keys, spent_tokens,
+};
+use crate::clock::{Clock, Moment, WallTime};
+use crate::live::{Live, LiveChange};
+
+/// Most changes that share one commit; bounds how long the first of them waits.
+const GROUP_MAX: usize = 256;
+
+/// How often an idle writer looks whether another process has committed. Revocations by the command line must count
+/// within a second.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// How often expired rows are swept out.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How far the highest time on disk may lag behind: while something is written anyway, and while nothing is.
+const KEEP_TIME_BUSY: Duration = Duration::from_secs(10);
+const KEEP_TIME_IDLE: Duration = Duration::from_secs(300);
+
+/// Proof that a value was committed to disk. Made only here, after the commit.
+pub(crate) struct Committed<T>(T);
+
+impl<T> Committed<T> {
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+type Answer = oneshot::Sender<Result<Committed<Outcome>, StoreError>>;
+
+enum Command {
+    Write(Box<Request>, Answer),
+    Stop,
+}
+
+/// A handle to the writer thread and to the reader's connection.
+pub(crate) struct Store {
+    queue: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    reader: Mutex<Connection>,
+    vault: Arc<Vault>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Starts the writer over an opened database. Returns it with the view it keeps.
+    pub(crate) fn start(opened: Opened, path: &Path, clock: Clock) -> Result<(Self, Arc<Live>), OpenError> {
+        let Opened { connection, vault } = opened;
+        let vault = Arc::new(vault);
+        let counter = ChangeCounter::new(&connection)?;
+        if let Some(highest) = server_state::highest_wall_time(&connection, &vault)? {
+            clock.raise_to(highest);
+        }
+        let loaded = load::everything(&connection, &vault, clock.now().wall)?;
+        let live = Arc::new(Live::new(loaded));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (queue, requests) = channel();
+        let mut writer = Writer {
+            connection,
+            vault: Arc::clone(&vault),
+            live: Arc::clone(&live),
+            clock,
+            counter,
+            stopped: Arc::clone(&stopped),
+            swept: None,
+            kept: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(&requests))
+            .map_err(|error| OpenError::FirstKeys(format!("the writer thread did not start: {error}")))?;
+        let store =
+            Self { queue, thread: Mutex::new(Some(thread)), reader: Mutex::new(reader(path)?), vault, stopped };
+        Ok((store, live))
+    }
+
+    /// Hands a change to the writer and waits until it is on disk, or is not.
+    pub(crate) async fn write(&self, request: Request) -> Result<Outcome, StoreError> {
+        let (answer, committed) = oneshot::channel();
+        self.queue.send(Command::Write(Box::new(request), answer)).map_err(|_| StoreError::Closed)?;
+        committed.await.map_err(|_| StoreError::Closed)?.map(Committed::into_inner)
+    }
+
+    /// Hands a change to the writer that nobody waits for.
+    pub(crate) fn write_later(&self, request: Request) {
+        let (answer, _) = oneshot::channel();
+        drop(self.queue.send(Command::Write(Box::new(request), answer)));
+    }
+
+    pub(crate) const fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The reader's connection, for what is not kept in memory.
+    pub(super) fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether changes can still be made.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Finishes what waits, closes the file (and with it the write-ahead log).
+    pub(crate) fn shutdown(&self) {
+        drop(self.queue.send(Command::Stop));
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer thread had panicked");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    vault: Arc<Vault>,
+    live: Arc<Live>,
+    clock: Clock,
+    counter: ChangeCounter,
+    stopped: Arc<AtomicBool>,
+    swept: Option<Moment>,
+    /// The highest wall time that is on disk.
+    kept: Option<WallTime>,
+}
+
+impl Writer {
+    fn run(&mut self, requests: &Receiver<Command>) {
+        loop {
+            match requests.recv_timeout(WATCH) {
+                Ok(Command::Write(request, answer)) => {
+                    if self.write_group((request, answer), requests) == Next::Stop {
+                        break;
+                    }
+                }
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.idle();
+        }
+        self.keep_time();
+        if let Err(error) = fieldcrypt::sqlite::checkpoint_truncate(&self.connection) {
+            tracing::warn!(%error, "the write-ahead log could not be written back at shutdown");
+        }
+    }
+
+    /// One commit for the first request and all that wait behind it.
+    fn write_group(&mut self, first: (Box<Request>, Answer), requests: &Receiver<Command>) -> Next {
+        let mut next = Next::Continue;
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX {
+            match requests.try_recv() {
+                Ok(Command::Write(request, answer)) => group.push((request, answer)),
+                Ok(Command::Stop) => {
+                    next = Next::Stop;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let (changes, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        match self.commit(&changes) {
+            Ok((outcomes, published)) => {
+                self.live.publish(Committed(published));
+                for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                    drop(answer.send(outcome.map(Committed)));
+                }
+            }
+            Err(error) => {
+                self.failed(&error);
+                for answer in answers {
+                    drop(answer.send(Err(error.clone())));
+                }
+            }
+        }
+        next
+    }
+
+    /// All changes in one transaction. The outer error means that none of them was made.
+    #[expect(clippy::type_complexity, reason = "one outcome a change, and what they do to the view")]
+    fn commit(
+        &mut self,
+        requests: &[Box<Request>],
+    ) -> Result<(Vec<Result<Outcome, StoreError>>, Vec<LiveChange>), StoreError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(StoreError::Stopped);
+        }
+        let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have rotated keys or ended sessions: take that in before anything is decided or sealed.
+        if self.counter.moved(&transaction)? {
+            take_in(&transaction, &self.vault, &self.live, &self.clock).inspect_err(|_| self.counter.forget())?;
+        }
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut published = Vec::new();
+        for request in requests {
+            let mut room = Room { vault: &self.vault, live: &self.live, published: Vec::new() };
+            let savepoint = transaction.savepoint()?;
+            match apply(&savepoint, &mut room, request) {
+                Ok(outcome) => {
+                    savepoint.commit()?;
+                    published.append(&mut room.published);
+                    outcomes.push(Ok(outcome));
+                }
+                // A row that is damaged concerns its own caller; anything that concerns the file concerns all.
+                Err(error @ (StoreError::Damaged { .. } | StoreError::Seal(_) | StoreError::Random)) => {
+                    drop(savepoint);
+                    outcomes.push(Err(error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let now = self.clock.now().wall;
+        let keep = is_due(self.kept, now, KEEP_TIME_BUSY);
+        if keep {
+            keep_books(&transaction, &self.vault, now)?;
+        }
+        transaction.commit()?;
+        if keep {
+            self.kept = Some(now);
+        }
+        Ok((outcomes, published))
+    }
+
+    fn idle(&mut self) {
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = self.watch().and_then(|()| self.sweep()) {
+            self.failed(&error);
+        }
+    }
+
+    /// Takes in what other processes did.
+    fn watch(&mut self) -> Result<(), StoreError> {
+        if self.counter.moved(&self.connection)? {
+            let transaction = self.connection.transaction()?;
+            take_in(&transaction, &self.vault, &self.live, &self.clock).inspect_err(|_| self.counter.forget())?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Sweeps out what has expired, if there is anything.
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.swept.is_some_and(|last| now.monotonic.since(last.monotonic) < SWEEP) {
+            return Ok(());
+        }
+        self.swept = Some(now);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut room = Room { vault: &self.vault, live: &self.live, published: Vec::new() };
+        let swept = sessions::sweep(&transaction, &mut room, now.wall)?
+            + signin_tokens::sweep(&transaction, now.wall)?
+            + spent_tokens::sweep(&transaction, now.wall)?
+            + signing_keys::sweep(&transaction, &mut room, now.wall)?
+            + audit::sweep(&transaction)?;
+        let published = room.published;
+        let keep = is_due(self.kept, now.wall, KEEP_TIME_IDLE);
+        if keep {
+            keep_books(&transaction, &self.vault, now.wall)?;
+        } else if swept == 0 {
+            return Ok(transaction.rollback()?);
+        }
+        transaction.commit()?;
+        if keep {
+            self.kept = Some(now.wall);
+        }
+        self.live.publish(Committed(published));
+        Ok(())
+    }
+
+    /// At the end: the highest time seen and the uses of the keys, exactly.
+    fn keep_time(&mut self) {
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let now = self.clock.now().wall;
+        let vault = Arc::clone(&self.vault);
+        let kept = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from);
+        let kept = kept.and_then(|transaction| {
+            keep_books(&transaction, &vault, now)?;
+            Ok(transaction.commit()?)
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the time of the shutdown could not be written");
+        }
+    }
+
+    fn failed(&self, error: &StoreError) {
+        if error.leaves_the_disk_unknown() {
+            self.stopped.store(true, Ordering::Relaxed);
+            tracing::error!(?error, "a write failed; nothing more is written until the server is started again");
+        } else {
+            tracing::warn!(?error, "a change was not made");
+        }
+    }
+}
+
+/// Writes down the highest wall time seen and how often the data keys were used. Not with every commit: both may lag by
+/// what one crash loses, seconds of time and a few thousand of four thousand million uses.
+fn keep_books(connection: &Connection, vault: &Vault, now: WallTime) -> Result<(), StoreError> {
+    server_state::put_highest_wall_time(connection, vault, now)?;
+    vault.record_uses(connection).map_err(|error| StoreError::Keyring(error.to_string()))
+}
+
+fn is_due(kept: Option<WallTime>, now: WallTime, every: Duration) -> bool {
+    kept.is_none_or(|kept| now.since(kept).is_some_and(|age| age >= every))
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Continue,
+    Stop,
+}
+
+/// What a change works with: the keys, the view to look at, and what is to be shown once it is committed.
+pub(super) struct Room<'a> {
+    pub(super) vault: &'a Vault,
+    pub(super) live: &'a Live,
+    pub(super) published: Vec<LiveChange>,
+}
+
+fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {
+    vault.reload_if_changed(connection).map_err(|error| StoreError::Keyring(error.to_string()))?;
+    if let Some(highest) = server_state::highest_wall_time(connection, vault)? {
+        clock.raise_to(highest);
+    }
+    // What another process committed is on disk already.
+    live.replace(Committed(load::everything(connection, vault, clock.now().wall)?));
+    Ok(())
+}
+
+fn apply(connection: &Connection, room: &mut Room<'_>, request: &Request) -> Result<Outcome, StoreError> {
+    match &request.change {
+        Change::StartSession { id, session, password_generation, max_sessions } => {
+            if passwords::generation(connection, room.vault)? != *password_generation {
+                return Ok(Outcome::Stale);
+            }
+            sessions::insert(connection, room, request, *id, session, *max_sessions)?;
+            Ok(Outcome::Done)
+        }
+        Change::SpendSigninToken { hash, id, session, max_sessions } => {
+            let outcome = signin_tokens::spend(connection, room, request, hash, *id)?;
+            if outcome == Outcome::Done {
+                sessions::insert(connection, room, request, *id, session, *max_sessions)?;
+            }
+            Ok(outcome)
+        }
+        Change::ReplaceSession { id, expected_revision, session, successor } => {
+            sessions::replace(connection, room, *id, *expected_revision, session, successor.as_ref())
+        }
+        Change::EndSession { id, reason } => sessions::end(connection, room, request, *id, *reason),
+        Change::EndSessions { keep, reason } => sessions::end_all(connection, room, request, *keep, *reason),
+        Change::AddSigninToken { hash, record } => signin_tokens::insert(connection, room, request, hash, record),
+        Change::SpendOperationToken { jti, forget_at } => spent_tokens::insert(connection, *jti, *forget_at),
+        Change::SetPassword { record, expected_generation, sessions } => {
+            passwords::set(connection, room, request, record, *expected_generation, *sessions)
+        }
+        Change::UpgradePasswordHash { record } => passwords::upgrade(connection, room, record),
+        Change::AddAccessKey { id, record } => access_keys::insert(connection, room, request, *id, record),
+        Change::RevokeAccessKey { id } => access_keys::revoke(connection, room, request, *id),
+        Change::TouchAccessKey { id, used } => access_keys::touch(connection, room, *id, *used),
+        Change::SetSetting { key, value } => settings::set(connection, room, request, key, value.as_ref()),
+        Change::AddSigningKey { key } => signing_keys::add(connection, room, request, key),
+        Change::Record(event) => {
+            audit::record(connection, room, request, event.clone())?;
+            Ok(Outcome::Done)
+        }
+    }
+}

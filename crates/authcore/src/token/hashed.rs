@@ -1,0 +1,166 @@
+//! Plain and hashed tokens are two types, and only the hash can be stored.
+
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::zeroize::{Zeroize, Zeroizing};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use fieldcrypt::SecretKey;
+use fieldcrypt::random::{self, RandomError};
+
+/// 256 random bits that a client holds and the database does not. Wiped on drop.
+pub struct PlainToken(Zeroizing<[u8; 32]>);
+
+impl PlainToken {
+    /// A new one from the operating system's random source.
+    pub(crate) fn random() -> Result<Self, RandomError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        random::fill(&mut *bytes)?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
+    /// Reads the text form: exactly 43 characters of base64url without padding, in its one canonical spelling.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() != 43 {
+            return None;
+        }
+        let mut bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let token = <&[u8; 32]>::try_from(bytes.as_slice()).ok().map(Self::from_bytes);
+        bytes.zeroize();
+        token
+    }
+
+    pub(crate) fn expose_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The text form.
+    pub(crate) fn expose_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+}
+
+/// The keyed hash of a token: all that is ever stored of one. Compared in constant time only.
+#[derive(Clone)]
+pub struct HashedToken([u8; 32]);
+
+impl HashedToken {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether both are the hash of the same token; constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Serialize for HashedToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for HashedToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("not a token hash"))
+    }
+}
+
+/// What a token is for: a hash made for one use never equals a hash made for another.
+#[derive(Clone, Copy)]
+pub(crate) enum TokenUse {
+    SessionSecret,
+    AccessTokenProof,
+    TurnSecret,
+    RefreshNonce,
+    SigninToken,
+    AccessKey,
+}
+
+impl TokenUse {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::SessionSecret => b"postern/v1/token/session-secret\0",
+            Self::AccessTokenProof => b"postern/v1/token/ses\0",
+            Self::TurnSecret => b"postern/v1/token/turn-secret\0",
+            Self::RefreshNonce => b"postern/v1/token/refresh-nonce\0",
+            Self::SigninToken => b"postern/v1/token/signin\0",
+            Self::AccessKey => b"postern/v1/token/access-key\0",
+        }
+    }
+}
+
+/// Hashes tokens under a key that is itself sealed: whoever can only write the file can plant no hash of a token they know,
+/// and whoever can also open it still holds only hashes of 256-bit random values.
+pub(crate) struct TokenHasher(Hmac<Sha256>);
+
+impl TokenHasher {
+    pub(crate) fn new(key: &SecretKey) -> Self {
+        // HMAC takes any key length (RFC 2104); this one is the 256 bits that section 3 recommends for SHA-256.
+        #[expect(clippy::expect_used, reason = "HMAC accepts keys of every length")]
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose_bytes()).expect("HMAC takes any key");
+        Self(mac)
+    }
+
+    /// HMAC-SHA256 (RFC 2104) of the token, separated by use.
+    pub(crate) fn hash(&self, what: TokenUse, token: &PlainToken) -> HashedToken {
+        let mut mac = self.0.clone();
+        mac.update(what.label());
+        mac.update(token.expose_bytes());
+        HashedToken(mac.finalize().into_bytes().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use static_assertions::assert_not_impl_any;
+    use std::fmt::{Debug, Display};
+
+    assert_not_impl_any!(PlainToken: Debug, Display, Clone, Default, PartialEq, Serialize);
+    assert_not_impl_any!(HashedToken: Debug, Display, PartialEq);
+    assert_not_impl_any!(TokenHasher: Debug, Clone);
+
+    #[test]
+    fn the_text_form_has_one_spelling() {
+        let token = PlainToken::from_bytes(&[0xff; 32]);
+        let text = token.expose_text();
+        assert_eq!(text.len(), 43);
+        assert!(PlainToken::parse(&text).is_some());
+        // The last character carries two unused bits; only zero is canonical.
+        let mut other = text.to_string();
+        other.pop();
+        other.push('9');
+        assert!(PlainToken::parse(&other).is_none(), "a second spelling of the same bytes was read");
+        assert!(PlainToken::parse(&format!("{}=", &*text)).is_none());
+    }
+
+    #[test]
+    fn a_hash_for_one_use_is_no_hash_for_another() {
+        let hasher = TokenHasher::new(&SecretKey::from_bytes(&[7; 32]));
+        let token = PlainToken::from_bytes(&[1; 32]);
+        let turn = hasher.hash(TokenUse::TurnSecret, &token);
+        assert!(turn.matches(&hasher.hash(TokenUse::TurnSecret, &token)));
+        assert!(!turn.matches(&hasher.hash(TokenUse::RefreshNonce, &token)));
+        let elsewhere = TokenHasher::new(&SecretKey::from_bytes(&[8; 32]));
+        assert!(!turn.matches(&elsewhere.hash(TokenUse::TurnSecret, &token)));
+    }
+}
