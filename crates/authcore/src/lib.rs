@@ -1,1 +1,57 @@
-//! x
+//! Who gets in: one access password, sessions, tokens and keys, over a sealed SQLite store. Knows no HTTP, no command
+//! line and no terminal.
+//!
+//! ```text
+//! service (Passwords, Sessions, …) ──▶ pure rule (refresh::decide, policy, overlap)
+//!        │                    ╲──────▶ live: the in-memory view, which verifying a request looks at
+//!        ▼
+//! store: typed changes ──▶ one writer thread ──▶ SQLite, sealed by fieldcrypt ──▶ live
+//! ```
+//!
+//! [`Authority`] opens the store and hands out the services.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod access_keys;
+pub mod audit;
+mod authority;
+mod client;
+mod clock;
+mod ids;
+mod live;
+mod one_use;
+mod password;
+mod principal;
+mod session;
+mod settings;
+mod signing_keys;
+mod store;
+mod token;
+
+pub use access_keys::{
+    ACCESS_KEY_LIFE, ACCESS_KEY_LIFE_MAX, AccessKeyView, AccessKeys, CreateAccessKeyError, CreatedAccessKey,
+};
+pub use audit::{AuditLog, AuditQuery};
+pub use authority::{Authority, AuthorityOptions, Unauthorized};
+pub use client::Client;
+pub use clock::{Clock, Moment, Monotonic, WallTime};
+pub use ids::{AccessKeyId, AuditEventId, SessionId, SigningKeyId, TokenId};
+pub use one_use::{OneUseError, OperationTokens, SigninTokenAuthority, SigninTokens};
+pub use password::{
+    AccessPassword, Busy, ChangeAuthority, ChangeError, PASSWORD_BYTES_MAX, PASSWORD_ITERATIONS_MAX,
+    PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation, TooLong, VerifyError,
+};
+pub use principal::{Permission, Principal, Scope, Scopes};
+pub use session::{
+    BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError, RefreshNonce,
+    RefreshToken, RefuseReason, Remember, SESSION_ABSOLUTE, SessionView, Sessions, SignInError, SignInWay, TokenSet,
+    WRONG_NONCES_MAX,
+};
+pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
+pub use signing_keys::{SigningKeyView, SigningKeys};
+pub use store::{OpenError, StoreError};
+pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
+pub use token::access_key::AccessKeySecret;
+pub use token::jwt::Refused;
+pub use token::operation::{OPERATION_TOKEN_LIFE, Operation, OperationToken};
+pub use token::signin::{SIGNIN_TOKEN_LIFE_MAX, SigninToken};

@@ -32,10 +32,12 @@ pub(crate) use writer::{Committed, Store};
 use std::path::{Path, PathBuf};
 
 use fieldcrypt::sqlite::{ConnectionError, OpenMode, open_connection};
-use fieldcrypt::{CreateError, NewVault, SlotSecret, UnlockError, Vault};
+use fieldcrypt::{CreateError, NewVault, SecretKey, SlotSecret, UnlockError, Vault};
 use rusqlite::Connection;
 
 use crate::clock::WallTime;
+use crate::password::PasswordRecord;
+use crate::signing_keys::NewSigningKey;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +122,28 @@ pub(crate) fn open(path: &Path, secret: &SlotSecret) -> Result<Opened, OpenError
     migrations::run(&mut connection)?;
     columns::check_schema(&connection)?;
     Ok(Opened { connection, vault })
+}
+
+/// What a new database holds from the start, in one transaction: without all of it, it does not open.
+pub(crate) fn put_first_rows(
+    opened: &mut Opened,
+    token_hash_key: &SecretKey,
+    password: &PasswordRecord,
+    signing_key: &NewSigningKey,
+    now: WallTime,
+) -> Result<(), OpenError> {
+    let Opened { connection, vault } = opened;
+    let transaction = connection.transaction().map_err(StoreError::from)?;
+    server_state::put_token_hash_key(&transaction, vault, token_hash_key)?;
+    passwords::put_first(&transaction, vault, password)?;
+    signing_keys::insert(&transaction, vault, signing_key, now)?;
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// The key under which tokens are hashed.
+pub(crate) fn token_hash_key(opened: &Opened) -> Result<SecretKey, StoreError> {
+    server_state::token_hash_key(&opened.connection, &opened.vault)
 }
 
 /// A second connection, for reading what is not kept in memory.

@@ -1,0 +1,39 @@
+//! The audit log: what happened, written in the transaction of the change it tells of.
+
+pub mod event;
+
+use std::sync::Arc;
+
+use crate::clock::WallTime;
+use crate::ids::AuditEventId;
+use crate::store::{Store, StoreError};
+use event::AuditRecord;
+
+/// Most events one page holds.
+pub const PAGE_MAX: usize = 500;
+
+/// The service of the audit log.
+pub struct AuditLog {
+    pub(crate) store: Arc<Store>,
+}
+
+/// Which events.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditQuery {
+    /// At or after this time.
+    pub since: Option<WallTime>,
+    /// Before this event: the next page.
+    pub before: Option<AuditEventId>,
+    /// How many, at most [`PAGE_MAX`].
+    pub limit: usize,
+}
+
+impl AuditLog {
+    /// Events, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read, or one was altered.
+    pub fn page(&self, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit_page(query.since, query.before, query.limit.min(PAGE_MAX))
+    }
+}

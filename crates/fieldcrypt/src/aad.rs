@@ -1,0 +1,23 @@
+//! What a sealed field is bound to.
+
+use crate::column::SealedColumn;
+use crate::labels;
+use crate::row_key::{RowKey, lp_onto};
+use crate::sealed::HEADER_LEN;
+
+/// `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖ lp(table) ‖ lp(column) ‖ lp(row key). It names the data key,
+/// never the slot or the password, or a password change would orphan every field.
+pub(crate) fn of_field(header: [u8; HEADER_LEN], install_id: &[u8; 16], column: SealedColumn, row: &RowKey<'_>) -> Vec<u8> {
+    let row_len = row.encoded_len();
+    let mut aad = Vec::with_capacity(
+        labels::FIELD.len() + HEADER_LEN + 16 + 12 + column.table().len() + column.column().len() + row_len,
+    );
+    aad.extend_from_slice(labels::FIELD);
+    aad.extend_from_slice(&header);
+    aad.extend_from_slice(install_id);
+    lp_onto(&mut aad, column.table().as_bytes());
+    lp_onto(&mut aad, column.column().as_bytes());
+    aad.extend_from_slice(&u32::try_from(row_len).unwrap_or(u32::MAX).to_be_bytes());
+    row.encode_onto(&mut aad);
+    aad
+}

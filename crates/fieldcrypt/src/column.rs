@@ -1,0 +1,74 @@
+//! Which columns are sealed: constants, and the one registry of them.
+
+/// A sealed column, by its logical table and column names: a renamed table still opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SealedColumn {
+    table: &'static str,
+    column: &'static str,
+}
+
+impl SealedColumn {
+    /// The column of that table.
+    #[must_use]
+    pub const fn new(table: &'static str, column: &'static str) -> Self {
+        Self { table, column }
+    }
+
+    /// Logical table name.
+    #[must_use]
+    pub const fn table(&self) -> &'static str {
+        self.table
+    }
+
+    /// Logical column name.
+    #[must_use]
+    pub const fn column(&self) -> &'static str {
+        self.column
+    }
+}
+
+/// Every sealed column of a program. A column that is not in it can be neither sealed nor opened.
+#[derive(Clone, Debug)]
+pub struct ColumnRegistry(Vec<SealedColumn>);
+
+/// A column is listed twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {}.{} is listed twice", .0.table, .0.column)]
+pub struct DuplicateColumn(pub SealedColumn);
+
+impl ColumnRegistry {
+    /// A registry of these columns.
+    ///
+    /// # Errors
+    /// When one is listed twice.
+    pub fn new(columns: &[SealedColumn]) -> Result<Self, DuplicateColumn> {
+        for (at, column) in columns.iter().enumerate() {
+            if columns.iter().take(at).any(|earlier| earlier == column) {
+                return Err(DuplicateColumn(*column));
+            }
+        }
+        Ok(Self(columns.to_vec()))
+    }
+
+    /// Place of a column in the registry.
+    pub(crate) fn position(&self, column: SealedColumn) -> Option<usize> {
+        self.0.iter().position(|known| *known == column)
+    }
+
+    /// The columns, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = SealedColumn> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_cannot_be_listed_twice() {
+        let column = SealedColumn::new("t", "c");
+        assert!(ColumnRegistry::new(&[column, SealedColumn::new("t", "d")]).is_ok());
+        assert_eq!(ColumnRegistry::new(&[column, column]).map(drop), Err(DuplicateColumn(column)));
+    }
+}

@@ -1,0 +1,16 @@
+//! Every label of format version 1, in the order of the format page.
+
+/// HKDF info: slot secret → slot key, which wraps the master key.
+pub(crate) const SLOT_WRAP: &[u8] = b"fieldcrypt/v1/slot/wrap";
+/// HKDF info: slot secret → commitment, which tells a wrong secret from a damaged slot.
+pub(crate) const SLOT_COMMIT: &[u8] = b"fieldcrypt/v1/slot/commit";
+/// AAD of the wrapped master key in a slot; slot id and install id follow.
+pub(crate) const SLOT_AAD: &[u8] = b"fieldcrypt/v1/slot/master";
+/// HKDF info: master key → the key that wraps the keyring.
+pub(crate) const KEYRING_WRAP: &[u8] = b"fieldcrypt/v1/keyring/wrap";
+/// AAD of a wrapped key of the keyring; number, purpose, algorithm and install id follow.
+pub(crate) const KEYRING_AAD: &[u8] = b"fieldcrypt/v1/keyring/key";
+/// HKDF info: data key → column key; lp(table) ‖ lp(column) follow.
+pub(crate) const COLUMN: &[u8] = b"fieldcrypt/v1/column";
+/// Start of the AAD of a sealed field.
+pub(crate) const FIELD: &[u8] = b"fieldcrypt/v1/field";

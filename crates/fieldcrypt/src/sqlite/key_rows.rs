@@ -1,0 +1,102 @@
+//! Rows of the keyring.
+
+use std::sync::atomic::Ordering;
+
+use rusqlite::Connection;
+
+use crate::cipher::Algorithm;
+use crate::column::ColumnRegistry;
+use crate::error::{CreateError, KeyringError};
+use crate::keyring::{DataKeyNumber, Entry, KeyInfo, KeyPurpose, KeyState, Keyring};
+use crate::labels;
+use crate::row_key::lp_onto;
+use crate::secret::SecretKey;
+use crate::vault::NewVault;
+
+pub(super) fn insert_new(
+    connection: &Connection,
+    install_id: &[u8; 16],
+    wrap: &SecretKey,
+    number: u32,
+    purpose: KeyPurpose,
+    new: &NewVault,
+) -> Result<(), CreateError> {
+    let key = SecretKey::random()?;
+    let aad = aad(install_id, DataKeyNumber(number), purpose, new.algorithm);
+    let wrapped = wrap.seal_bytes(&aad, key.expose_bytes())?;
+    connection.execute(
+        "INSERT INTO fieldcrypt_keys (number, purpose, algorithm, state, wrapped_key, created, fields_sealed)
+         VALUES (?1, ?2, ?3, 'active', ?4, ?5, 0)",
+        (number, purpose.name(), new.algorithm.id(), wrapped, new.created_unix),
+    )?;
+    Ok(())
+}
+
+/// The keyring's change counter.
+pub(super) fn version(connection: &Connection) -> Result<i64, KeyringError> {
+    let mut statement = connection.prepare_cached("SELECT keyring_version FROM fieldcrypt_install WHERE id = 1")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+pub(super) fn load(
+    connection: &Connection,
+    install_id: &[u8; 16],
+    wrap: &SecretKey,
+    registry: &ColumnRegistry,
+) -> Result<Keyring, KeyringError> {
+    let mut statement = connection.prepare(
+        "SELECT number, purpose, algorithm, state, wrapped_key, created, fields_sealed FROM fieldcrypt_keys ORDER BY number",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = DataKeyNumber(row.get(0)?);
+        let unknown = |what| KeyringError::UnknownFormat { number, what };
+        let purpose = KeyPurpose::from_name(row.get_ref(1)?.as_str().unwrap_or_default())
+            .ok_or_else(|| unknown("its purpose"))?;
+        let algorithm = row.get::<_, u8>(2).ok().and_then(Algorithm::from_id).ok_or_else(|| unknown("its algorithm"))?;
+        let state =
+            KeyState::from_name(row.get_ref(3)?.as_str().unwrap_or_default()).ok_or_else(|| unknown("its state"))?;
+        let wrapped: Option<Vec<u8>> = row.get(4)?;
+        let key = match (state, wrapped) {
+            (KeyState::Destroyed, _) => None,
+            (KeyState::Active | KeyState::Retiring, None) => return Err(KeyringError::DamagedKey { number }),
+            (KeyState::Active | KeyState::Retiring, Some(wrapped)) => {
+                let damaged = || KeyringError::DamagedKey { number };
+                let key =
+                    wrap.open_bytes(&aad(install_id, number, purpose, algorithm), &wrapped).map_err(|_| damaged())?;
+                Some(SecretKey::from_bytes(key.expose_bytes().try_into().map_err(|_| damaged())?))
+            }
+        };
+        let info = KeyInfo {
+            number,
+            purpose,
+            algorithm,
+            state,
+            created_unix: row.get(5)?,
+            fields_sealed: u64::try_from(row.get::<_, i64>(6)?).map_err(|_| unknown("its count of uses"))?,
+        };
+        entries.push(Entry::new(info, key, registry));
+    }
+    Keyring::new(entries, version(connection)?).ok_or(KeyringError::NoActiveKey)
+}
+
+pub(super) fn record_uses(transaction: &Connection, keyring: &Keyring) -> Result<(), KeyringError> {
+    for entry in keyring.entries() {
+        let uses = entry.uses.load(Ordering::Relaxed);
+        // What is not yet written down counts from memory; what is written down is counted there again after a reload.
+        let written = entry.info.fields_sealed.saturating_add(uses);
+        if uses > 0 {
+            transaction
+                .prepare_cached("UPDATE fieldcrypt_keys SET fields_sealed = max(fields_sealed, ?2) WHERE number = ?1")?
+                .execute((entry.info.number.0, i64::try_from(written).unwrap_or(i64::MAX)))?;
+        }
+    }
+    Ok(())
+}
+
+fn aad(install_id: &[u8; 16], number: DataKeyNumber, purpose: KeyPurpose, algorithm: Algorithm) -> Vec<u8> {
+    let mut aad = [labels::KEYRING_AAD, &number.0.to_be_bytes(), &[algorithm.id()], install_id].concat();
+    lp_onto(&mut aad, purpose.name().as_bytes());
+    aad
+}

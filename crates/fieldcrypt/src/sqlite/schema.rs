@@ -1,0 +1,61 @@
+//! The vault's own tables.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::error::UnlockError;
+
+/// The format of these tables.
+const VERSION: i64 = 1;
+
+pub(super) fn exists(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'fieldcrypt_install'";
+    Ok(super::single::<i64>(connection, sql)?.is_some())
+}
+
+pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE fieldcrypt_install (
+             id              INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+             format          INTEGER NOT NULL,
+             install_id      BLOB    NOT NULL CHECK (length(install_id) = 16),
+             keyring_version INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE fieldcrypt_slots (
+             id             INTEGER NOT NULL PRIMARY KEY,
+             kind           TEXT    NOT NULL,
+             label          TEXT    NOT NULL,
+             kdf_iterations INTEGER,
+             salt           BLOB    NOT NULL,
+             commitment     BLOB    NOT NULL,
+             wrapped_master BLOB    NOT NULL,
+             created        INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE fieldcrypt_keys (
+             number        INTEGER NOT NULL PRIMARY KEY,
+             purpose       TEXT    NOT NULL,
+             algorithm     INTEGER NOT NULL,
+             state         TEXT    NOT NULL,
+             wrapped_key   BLOB,
+             created       INTEGER NOT NULL,
+             fields_sealed INTEGER NOT NULL
+         ) STRICT;",
+    )?;
+    connection.execute(
+        "INSERT INTO fieldcrypt_install (id, format, install_id, keyring_version) VALUES (1, ?1, ?2, 1)",
+        (VERSION, install_id),
+    )?;
+    Ok(())
+}
+
+pub(super) fn install_id(connection: &Connection) -> Result<[u8; 16], UnlockError> {
+    let row: Option<(i64, [u8; 16])> = connection
+        .query_row("SELECT format, install_id FROM fieldcrypt_install WHERE id = 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    match row {
+        Some((VERSION, install_id)) => Ok(install_id),
+        Some((format, _)) => Err(UnlockError::UnknownFormat { what: format!("format {format} of the vault") }),
+        None => Err(UnlockError::UnknownFormat { what: "the row of fieldcrypt_install is missing".to_owned() }),
+    }
+}
