@@ -68,7 +68,9 @@ pub struct CreatedAccessKey {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateAccessKeyError {
     /// Names are 1 to 64 characters without control characters or surrounding spaces.
-    #[error("the name of an access key has 1 to 64 characters, no control characters and no spaces around it")]
+    #[error(
+        "the name of an access key has 1 to 64 characters, no control characters and no spaces around it"
+    )]
     BadName,
     /// Another key has it.
     #[error("there is an access key of the name {name} already")]
@@ -125,7 +127,10 @@ impl AccessKeys {
             return Err(CreateAccessKeyError::TooMany);
         }
         let id = AccessKeyId::random().map_err(StoreError::from)?;
-        let secret = AccessKeySecret { id, secret: PlainToken::random().map_err(StoreError::from)? };
+        let secret = AccessKeySecret {
+            id,
+            secret: PlainToken::random().map_err(StoreError::from)?,
+        };
         let now = self.clock.now();
         let record = AccessKeyRecord {
             name: name.to_owned(),
@@ -136,9 +141,22 @@ impl AccessKeys {
             last_used: None,
         };
         let view = view(id, &record, None);
-        let change = Change::AddAccessKey { id, record: Box::new(record) };
-        match self.store.write(Request { change, client: client.clone(), now }).await? {
-            Outcome::Taken => Err(CreateAccessKeyError::NameTaken { name: name.to_owned() }),
+        let change = Change::AddAccessKey {
+            id,
+            record: Box::new(record),
+        };
+        match self
+            .store
+            .write(Request {
+                change,
+                client: client.clone(),
+                now,
+            })
+            .await?
+        {
+            Outcome::Taken => Err(CreateAccessKeyError::NameTaken {
+                name: name.to_owned(),
+            }),
             Outcome::Done | Outcome::Stale | Outcome::NotFound | Outcome::Expired | Outcome::Ended(_) => {
                 Ok(CreatedAccessKey { view, secret })
             }
@@ -158,7 +176,9 @@ impl AccessKeys {
         }
         let name = format!("forever token {}", self.clock.now().wall.to_rfc3339());
         let scopes = Scopes::new(vec![Scope::Api]).ok_or(CreateAccessKeyError::BadName)?;
-        let created = self.create(&name, scopes, Duration::from_secs(365 * 24 * 3600), client).await;
+        let created = self
+            .create(&name, scopes, Duration::from_secs(365 * 24 * 3600), client)
+            .await;
         if created.is_err() {
             self.forever_issued.store(false, Ordering::Release);
         }
@@ -169,7 +189,9 @@ impl AccessKeys {
     #[must_use]
     pub fn list(&self) -> Vec<AccessKeyView> {
         let keys = self.live.access_keys().into_iter();
-        let mut views: Vec<_> = keys.map(|(id, key)| view(id, &key.record, key.last_used())).collect();
+        let mut views: Vec<_> = keys
+            .map(|(id, key)| view(id, &key.record, key.last_used()))
+            .collect();
         views.sort_by(|a, b| a.name.cmp(&b.name));
         views
     }
@@ -179,13 +201,21 @@ impl AccessKeys {
     /// # Errors
     /// When it could not be committed: then the key still works.
     pub async fn revoke(&self, id_or_name: &str, client: &Client) -> Result<bool, StoreError> {
-        let id = AccessKeyId::parse(id_or_name).filter(|id| self.live.access_key(*id).is_some()).or_else(|| {
-            let keys = self.live.access_keys();
-            keys.into_iter().find(|(_, key)| key.record.name == id_or_name).map(|(id, _)| id)
-        });
+        let id = AccessKeyId::parse(id_or_name)
+            .filter(|id| self.live.access_key(*id).is_some())
+            .or_else(|| {
+                let keys = self.live.access_keys();
+                keys.into_iter()
+                    .find(|(_, key)| key.record.name == id_or_name)
+                    .map(|(id, _)| id)
+            });
         let Some(id) = id else { return Ok(false) };
         let change = Change::RevokeAccessKey { id };
-        let request = Request { change, client: client.clone(), now: self.clock.now() };
+        let request = Request {
+            change,
+            client: client.clone(),
+            now: self.clock.now(),
+        };
         Ok(self.store.write(request).await? == Outcome::Done)
     }
 
@@ -193,12 +223,18 @@ impl AccessKeys {
     pub(crate) fn authenticate(&self, key: &AccessKeySecret) -> Option<Principal> {
         let live = self.live.access_key(key.id)?;
         let now = self.clock.now();
-        let right = live.record.hash.matches(&self.hasher.hash(TokenUse::AccessKey, &key.secret));
+        let right = live
+            .record
+            .hash
+            .matches(&self.hasher.hash(TokenUse::AccessKey, &key.secret));
         if !right || now.wall >= live.record.expires {
             return None;
         }
         self.note_use(key.id, &live);
-        Some(Principal::Script { access_key: key.id, scopes: live.record.scopes.clone() })
+        Some(Principal::Script {
+            access_key: key.id,
+            scopes: live.record.scopes.clone(),
+        })
     }
 
     fn note_use(&self, id: AccessKeyId, live: &LiveAccessKey) {
@@ -206,7 +242,11 @@ impl AccessKeys {
         let before = live.used(now.wall);
         if now.wall.since(before).is_some_and(|age| age >= TOUCH_EVERY) {
             let change = Change::TouchAccessKey { id, used: now.wall };
-            self.store.write_later(Request { change, client: Client::local(), now });
+            self.store.write_later(Request {
+                change,
+                client: Client::local(),
+                now,
+            });
         }
     }
 }

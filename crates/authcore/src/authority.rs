@@ -99,7 +99,13 @@ impl Authority {
         let now = options.clock.now().wall;
         let mut opened = store::create(&options.database, secret, now)?;
         let password = PasswordRecord::initial(options.password_iterations, now)?;
-        store::put_first_rows(&mut opened, &SecretKey::random()?, &password, &NewSigningKey::random()?, now)?;
+        store::put_first_rows(
+            &mut opened,
+            &SecretKey::random()?,
+            &password,
+            &NewSigningKey::random()?,
+            now,
+        )?;
         Self::start(options, opened)
     }
 
@@ -155,9 +161,19 @@ impl Authority {
                 hasher: Arc::clone(&hasher),
                 forever_issued: AtomicBool::new(false),
             },
-            signing_keys: SigningKeys { store: Arc::clone(&store), live: Arc::clone(&live), clock: clock.clone() },
-            settings: Settings { store: Arc::clone(&store), live: Arc::clone(&live), clock: clock.clone() },
-            audit: AuditLog { store: Arc::clone(&store) },
+            signing_keys: SigningKeys {
+                store: Arc::clone(&store),
+                live: Arc::clone(&live),
+                clock: clock.clone(),
+            },
+            settings: Settings {
+                store: Arc::clone(&store),
+                live: Arc::clone(&live),
+                clock: clock.clone(),
+            },
+            audit: AuditLog {
+                store: Arc::clone(&store),
+            },
             store,
             live,
             clock,
@@ -256,7 +272,10 @@ impl Authority {
             return Err(Unauthorized::Token(jwt::Refused::Time));
         }
         live.saw(now);
-        Ok(Principal::Owner { session: seen.session, proof: seen.proof.clone() })
+        Ok(Principal::Owner {
+            session: seen.session,
+            proof: seen.proof.clone(),
+        })
     }
 
     fn first_sight(&self, bearer: &str, digest: [u8; 32]) -> Result<Arc<SeenToken>, Unauthorized> {
@@ -269,7 +288,11 @@ impl Authority {
         if !live.session.ses.matches(&hashed_proof(&self.hasher, &proof)) {
             return Err(Unauthorized::WrongProof);
         }
-        let seen = Arc::new(SeenToken { session: claims.sid, expires_unix_seconds: claims.exp, proof });
+        let seen = Arc::new(SeenToken {
+            session: claims.sid,
+            expires_unix_seconds: claims.exp,
+            proof,
+        });
         self.live.seen().insert(digest, Arc::clone(&seen));
         Ok(seen)
     }

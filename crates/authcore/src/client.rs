@@ -23,15 +23,21 @@ impl Client {
     pub fn new(address: Option<IpAddr>, user_agent: &str) -> Self {
         // IPv4-mapped IPv6 addresses are the IPv4 client they are, so that one client has one spelling.
         let address = address.map(|address| address.to_canonical());
-        let user_agent =
-            user_agent.chars().take(USER_AGENT_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let user_agent = user_agent
+            .chars()
+            .take(USER_AGENT_MAX)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         Self { address, user_agent }
     }
 
     /// The operator at the command line of this machine.
     #[must_use]
     pub fn local() -> Self {
-        Self { address: None, user_agent: "postern command line".to_owned() }
+        Self {
+            address: None,
+            user_agent: "postern command line".to_owned(),
+        }
     }
 }
 

@@ -117,7 +117,14 @@ mod tests {
     fn the_text_form_reads_back_and_nothing_else_does() {
         let id = SessionId::from_bytes([0xab; 16]);
         assert_eq!(SessionId::parse(&id.to_string()), Some(id));
-        for bad in ["", "ab", &"AB".repeat(16), &"ab".repeat(17), " ", &"zz".repeat(16)] {
+        for bad in [
+            "",
+            "ab",
+            &"AB".repeat(16),
+            &"ab".repeat(17),
+            " ",
+            &"zz".repeat(16),
+        ] {
             assert_eq!(SessionId::parse(bad), None, "{bad:?}");
         }
     }

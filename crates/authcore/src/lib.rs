@@ -43,9 +43,9 @@ pub use password::{
 };
 pub use principal::{Permission, Principal, Scope, Scopes};
 pub use session::{
-    BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError, RefreshNonce,
-    RefreshToken, RefuseReason, Remember, SESSION_ABSOLUTE, SessionView, Sessions, SignInError, SignInWay, TokenSet,
-    WRONG_NONCES_MAX,
+    BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError,
+    RefreshNonce, RefreshToken, RefuseReason, Remember, SESSION_ABSOLUTE, SessionView, Sessions, SignInError,
+    SignInWay, TokenSet, WRONG_NONCES_MAX,
 };
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};

@@ -43,7 +43,12 @@ pub(crate) struct LiveSession {
 impl LiveSession {
     pub(crate) fn new(session: Session, revision: i64, successor: Option<Successor>) -> Self {
         let last_seen = AtomicI64::new(session.rotated.unix_ms());
-        Self { session, revision, successor, last_seen }
+        Self {
+            session,
+            revision,
+            successor,
+            last_seen,
+        }
     }
 
     pub(crate) fn saw(&self, now: WallTime) {
@@ -104,7 +109,7 @@ pub(crate) enum LiveChange {
     RemoveAccessKey(AccessKeyId),
     PutSigningKeys(SigningKeySet),
     PutSettings(SettingValues),
-    PutPassword(PasswordRecord),
+    PutPassword(Box<PasswordRecord>),
 }
 
 impl Live {
@@ -125,12 +130,14 @@ impl Live {
             match change {
                 LiveChange::PutSession(id, session) => drop(write(&self.sessions).insert(id, session)),
                 LiveChange::RemoveSession(id) => drop(write(&self.sessions).remove(&id)),
-                LiveChange::RemoveSessions { keep } => write(&self.sessions).retain(|id, _| Some(*id) == keep),
+                LiveChange::RemoveSessions { keep } => {
+                    write(&self.sessions).retain(|id, _| Some(*id) == keep);
+                }
                 LiveChange::PutAccessKey(id, key) => drop(write(&self.access_keys).insert(id, key)),
                 LiveChange::RemoveAccessKey(id) => drop(write(&self.access_keys).remove(&id)),
                 LiveChange::PutSigningKeys(keys) => self.put_signing_keys(keys),
                 LiveChange::PutSettings(values) => *write(&self.settings) = Arc::new(values),
-                LiveChange::PutPassword(record) => *write(&self.password) = Arc::new(record),
+                LiveChange::PutPassword(record) => *write(&self.password) = Arc::from(record),
             }
         }
     }
@@ -165,7 +172,10 @@ impl Live {
     }
 
     pub(crate) fn sessions(&self) -> Vec<(SessionId, Arc<LiveSession>)> {
-        read(&self.sessions).iter().map(|(id, session)| (*id, Arc::clone(session))).collect()
+        read(&self.sessions)
+            .iter()
+            .map(|(id, session)| (*id, Arc::clone(session)))
+            .collect()
     }
 
     pub(crate) fn session_count(&self) -> usize {
@@ -177,7 +187,10 @@ impl Live {
     }
 
     pub(crate) fn access_keys(&self) -> Vec<(AccessKeyId, Arc<LiveAccessKey>)> {
-        read(&self.access_keys).iter().map(|(id, key)| (*id, Arc::clone(key))).collect()
+        read(&self.access_keys)
+            .iter()
+            .map(|(id, key)| (*id, Arc::clone(key)))
+            .collect()
     }
 
     pub(crate) fn signing_keys(&self) -> Arc<SigningKeySet> {

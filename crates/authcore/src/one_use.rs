@@ -73,9 +73,18 @@ impl SigninTokens {
         let token = SigninToken(PlainToken::random().map_err(StoreError::from)?);
         let now = self.clock.now();
         let hash = self.hasher.hash(TokenUse::SigninToken, &token.0);
-        let record = SigninTokenRecord { expires: now.wall.plus(life.min(SIGNIN_TOKEN_LIFE_MAX)), spent_by: None };
+        let record = SigninTokenRecord {
+            expires: now.wall.plus(life.min(SIGNIN_TOKEN_LIFE_MAX)),
+            spent_by: None,
+        };
         let change = Change::AddSigninToken { hash, record };
-        self.store.write(Request { change, client: client.clone(), now }).await?;
+        self.store
+            .write(Request {
+                change,
+                client: client.clone(),
+                now,
+            })
+            .await?;
         Ok(token)
     }
 }
@@ -95,14 +104,26 @@ impl OperationTokens {
     /// # Errors
     /// [`OneUseError::Refused`] for a script.
     pub fn issue(&self, owner: &Principal, operation: Operation) -> Result<OperationToken, OneUseError> {
-        let Principal::Owner { session, proof } = owner else { return Err(OneUseError::Refused) };
+        let Principal::Owner { session, proof } = owner else {
+            return Err(OneUseError::Refused);
+        };
         let jti = TokenId::random().map_err(StoreError::from)?;
         let ses = proof.token().expose_text();
         let now = self.clock.now().wall;
-        let mut claims = Claims::new(&self.issuer, *session, &ses, jti, now, OPERATION_TOKEN_LIFE.as_secs());
+        let mut claims = Claims::new(
+            &self.issuer,
+            *session,
+            &ses,
+            jti,
+            now,
+            OPERATION_TOKEN_LIFE.as_secs(),
+        );
         claims.op = Some(operation.name().to_owned());
         let keys = self.live.signing_keys();
-        let signed = keys.signing().sign(TokenType::Operation, &claims).map_err(StoreError::from)?;
+        let signed = keys
+            .signing()
+            .sign(TokenType::Operation, &claims)
+            .map_err(StoreError::from)?;
         Ok(OperationToken(Zeroizing::new(signed)))
     }
 
@@ -123,8 +144,19 @@ impl OperationTokens {
             return Err(OneUseError::Refused);
         }
         let forget_at = now.wall.plus(OPERATION_TOKEN_LIFE);
-        let change = Change::SpendOperationToken { jti: claims.jti, forget_at };
-        match self.store.write(Request { change, client: Client::local(), now }).await? {
+        let change = Change::SpendOperationToken {
+            jti: claims.jti,
+            forget_at,
+        };
+        match self
+            .store
+            .write(Request {
+                change,
+                client: Client::local(),
+                now,
+            })
+            .await?
+        {
             Outcome::Done => Ok(claims.sid),
             Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
                 Err(OneUseError::Refused)

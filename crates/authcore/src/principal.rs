@@ -129,8 +129,8 @@ mod tests {
             (Scope::Metrics, [false, false, true]),
         ];
         for (scope, expected) in table {
-            let allowed =
-                [Permission::Read, Permission::Write, Permission::Metrics].map(|what| script(scope).may(what));
+            let allowed = [Permission::Read, Permission::Write, Permission::Metrics]
+                .map(|what| script(scope).may(what));
             assert_eq!(allowed, expected, "{scope:?}");
         }
     }

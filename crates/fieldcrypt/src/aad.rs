@@ -7,7 +7,12 @@ use crate::sealed::HEADER_LEN;
 
 /// `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖ lp(table) ‖ lp(column) ‖ lp(row key). It names the data key,
 /// never the slot or the password, or a password change would orphan every field.
-pub(crate) fn of_field(header: [u8; HEADER_LEN], install_id: &[u8; 16], column: SealedColumn, row: &RowKey<'_>) -> Vec<u8> {
+pub(crate) fn of_field(
+    header: [u8; HEADER_LEN],
+    install_id: &[u8; 16],
+    column: SealedColumn,
+    row: &RowKey<'_>,
+) -> Vec<u8> {
     let row_len = row.encoded_len();
     let mut aad = Vec::with_capacity(
         labels::FIELD.len() + HEADER_LEN + 16 + 12 + column.table().len() + column.column().len() + row_len,

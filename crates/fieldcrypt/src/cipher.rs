@@ -59,7 +59,9 @@ impl Cipher {
     pub(crate) fn new(algorithm: Algorithm, key: &SecretKey) -> Self {
         match algorithm {
             Algorithm::Aes256Gcm => Self::Aes(Box::new(Aes256Gcm::new(key.expose_bytes().into()))),
-            Algorithm::XChaCha20Poly1305 => Self::XChaCha(Box::new(XChaCha20Poly1305::new(key.expose_bytes().into()))),
+            Algorithm::XChaCha20Poly1305 => {
+                Self::XChaCha(Box::new(XChaCha20Poly1305::new(key.expose_bytes().into())))
+            }
         }
     }
 
@@ -79,11 +81,17 @@ impl Cipher {
         let tag: [u8; TAG_LEN] = match self {
             Self::Aes(cipher) => {
                 let nonce = <&Nonce<Aes256Gcm>>::try_from(nonce).map_err(|_| SealError::TooLong)?;
-                cipher.encrypt_inout_detached(nonce, aad, body.into()).map_err(|_| SealError::TooLong)?.into()
+                cipher
+                    .encrypt_inout_detached(nonce, aad, body.into())
+                    .map_err(|_| SealError::TooLong)?
+                    .into()
             }
             Self::XChaCha(cipher) => {
                 let nonce = <&Nonce<XChaCha20Poly1305>>::try_from(nonce).map_err(|_| SealError::TooLong)?;
-                cipher.encrypt_inout_detached(nonce, aad, body.into()).map_err(|_| SealError::TooLong)?.into()
+                cipher
+                    .encrypt_inout_detached(nonce, aad, body.into())
+                    .map_err(|_| SealError::TooLong)?
+                    .into()
             }
         };
         out.extend_from_slice(&tag);
@@ -92,8 +100,11 @@ impl Cipher {
 
     /// Opens `body`, ciphertext and tag. All or nothing: on failure no plaintext leaves.
     pub(crate) fn open(&self, aad: &[u8], nonce: &[u8], body: &[u8]) -> Result<Secret, OpenError> {
-        let (ciphertext, tag) =
-            body.len().checked_sub(TAG_LEN).and_then(|at| body.split_at_checked(at)).ok_or(OpenError::NotSealed)?;
+        let (ciphertext, tag) = body
+            .len()
+            .checked_sub(TAG_LEN)
+            .and_then(|at| body.split_at_checked(at))
+            .ok_or(OpenError::NotSealed)?;
         let mut plain = zeroize::Zeroizing::new(ciphertext.to_vec());
         let opened = match self {
             Self::Aes(cipher) => {
@@ -122,7 +133,8 @@ mod tests {
         let set = TestSet::load(name).expect("the crate carries its vectors");
         let mut run = 0;
         for group in set.test_groups {
-            if group.key_size != 256 || group.nonce_size != algorithm.nonce_len() * 8 || group.tag_size != 128 {
+            if group.key_size != 256 || group.nonce_size != algorithm.nonce_len() * 8 || group.tag_size != 128
+            {
                 continue;
             }
             for test in group.tests {
@@ -133,7 +145,12 @@ mod tests {
                 if test.result == TestResult::Invalid {
                     assert!(opened.is_err(), "{name:?} {}: {}", test.tc_id, test.comment);
                 } else {
-                    assert_eq!(opened.expect("opens").expose_bytes(), &test.pt[..], "{name:?} {}", test.tc_id);
+                    assert_eq!(
+                        opened.expect("opens").expose_bytes(),
+                        &test.pt[..],
+                        "{name:?} {}",
+                        test.tc_id
+                    );
                     let mut out = test.nonce.to_vec();
                     cipher.seal_onto(&test.aad, &test.pt, &mut out, 0).expect("seals");
                     assert_eq!(out[algorithm.nonce_len()..], body, "{name:?} {}", test.tc_id);

@@ -69,6 +69,9 @@ mod tests {
     fn a_column_cannot_be_listed_twice() {
         let column = SealedColumn::new("t", "c");
         assert!(ColumnRegistry::new(&[column, SealedColumn::new("t", "d")]).is_ok());
-        assert_eq!(ColumnRegistry::new(&[column, column]).map(drop), Err(DuplicateColumn(column)));
+        assert_eq!(
+            ColumnRegistry::new(&[column, column]).map(drop),
+            Err(DuplicateColumn(column))
+        );
     }
 }

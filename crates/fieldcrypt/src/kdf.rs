@@ -44,7 +44,9 @@ impl KdfParams {
 
 impl Default for KdfParams {
     fn default() -> Self {
-        Self { iterations: ITERATIONS_MIN }
+        Self {
+            iterations: ITERATIONS_MIN,
+        }
     }
 }
 
@@ -61,11 +63,15 @@ pub(crate) fn expand(key: &SecretKey, info: &[u8]) -> SecretKey {
 }
 
 /// HKDF-Expand to 32 bytes, the info in parts.
-#[expect(clippy::expect_used, reason = "a 32-byte key and a 32-byte output are within HKDF's bounds (RFC 5869 section 2.3)")]
+#[expect(
+    clippy::expect_used,
+    reason = "a 32-byte key and a 32-byte output are within HKDF's bounds (RFC 5869 section 2.3)"
+)]
 pub(crate) fn expand_parts(key: &SecretKey, info: &[&[u8]]) -> SecretKey {
     let hkdf = Hkdf::<Sha256>::from_prk(key.expose_bytes()).expect("32 bytes are one hash length");
     let mut out = Zeroizing::new([0_u8; 32]);
-    hkdf.expand_multi_info(info, &mut *out).expect("32 bytes are below 255 hash lengths");
+    hkdf.expand_multi_info(info, &mut *out)
+        .expect("32 bytes are below 255 hash lengths");
     SecretKey::from_bytes(&out)
 }
 
@@ -91,8 +97,14 @@ mod tests {
     #[test]
     fn hkdf_is_that_of_rfc_5869() {
         let prk = extract(&hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"));
-        assert_eq!(prk.expose_bytes()[..], hex("19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04"));
-        assert_eq!(expand(&prk, b"").expose_bytes()[..], hex("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"));
+        assert_eq!(
+            prk.expose_bytes()[..],
+            hex("19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04")
+        );
+        assert_eq!(
+            expand(&prk, b"").expose_bytes()[..],
+            hex("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d")
+        );
     }
 
     /// RFC 7914 section 11: PBKDF2-HMAC-SHA256, first 32 of 64 bytes (the first block is the same).

@@ -48,7 +48,9 @@ impl KeyPurpose {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Data, Self::Index, Self::Integrity].into_iter().find(|purpose| purpose.name() == name)
+        [Self::Data, Self::Index, Self::Integrity]
+            .into_iter()
+            .find(|purpose| purpose.name() == name)
     }
 }
 
@@ -75,7 +77,9 @@ impl KeyState {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Active, Self::Retiring, Self::Destroyed].into_iter().find(|state| state.name() == name)
+        [Self::Active, Self::Retiring, Self::Destroyed]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 
@@ -117,7 +121,12 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(info: KeyInfo, key: Option<SecretKey>, registry: &ColumnRegistry) -> Self {
         let columns = registry.iter().map(|_| OnceLock::new()).collect();
-        Self { info, key, uses: AtomicU64::new(0), columns }
+        Self {
+            info,
+            key,
+            uses: AtomicU64::new(0),
+            columns,
+        }
     }
 }
 
@@ -133,9 +142,15 @@ impl Keyring {
     /// `None` when no data key is active.
     pub(crate) fn new(entries: Vec<Entry>, version: i64) -> Option<Self> {
         let active = entries.iter().position(|entry| {
-            entry.info.purpose == KeyPurpose::Data && entry.info.state == KeyState::Active && entry.key.is_some()
+            entry.info.purpose == KeyPurpose::Data
+                && entry.info.state == KeyState::Active
+                && entry.key.is_some()
         })?;
-        Some(Self { entries, active, version })
+        Some(Self {
+            entries,
+            active,
+            version,
+        })
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -151,7 +166,10 @@ impl Keyring {
         // The position was found when the keyring was made.
         let entry = self.entries.get(self.active).ok_or(SealError::TooLong)?;
         let number = entry.info.number;
-        let used = entry.info.fields_sealed.saturating_add(entry.uses.fetch_add(1, Ordering::Relaxed));
+        let used = entry
+            .info
+            .fields_sealed
+            .saturating_add(entry.uses.fetch_add(1, Ordering::Relaxed));
         if used >= USES_MAX {
             return Err(SealError::KeyExhausted { number });
         }
@@ -190,6 +208,9 @@ fn column_cipher<'a>(entry: &'a Entry, registry: &ColumnRegistry, position: usiz
         let mut names = Vec::with_capacity(64);
         lp_onto(&mut names, column.table().as_bytes());
         lp_onto(&mut names, column.column().as_bytes());
-        Cipher::new(entry.info.algorithm, &kdf::expand_parts(key, &[labels::COLUMN, &names]))
+        Cipher::new(
+            entry.info.algorithm,
+            &kdf::expand_parts(key, &[labels::COLUMN, &names]),
+        )
     }))
 }

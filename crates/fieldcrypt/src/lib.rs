@@ -9,7 +9,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut connection = open_connection("keys.sqlite".as_ref(), OpenMode::CreateNew)?;
 //! let registry = ColumnRegistry::new(&[PRIVATE_KEY])?;
-//! let vault = Vault::create(&mut connection, registry, &SlotSecret::password("a long field password"), NewVault::first(0))?;
+//! let vault = Vault::create(&mut connection, registry, &SlotSecret::password("a long field password"), &NewVault::first(0))?;
 //! let sealed = vault.seal(PRIVATE_KEY, &RowKey::Integer(1), b"secret")?;   // implements ToSql
 //! let secret = vault.open(PRIVATE_KEY, &RowKey::Integer(1), &sealed)?;     // wiped on drop, cannot be printed
 //! assert_eq!(secret.expose_bytes(), b"secret");

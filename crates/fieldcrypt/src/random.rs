@@ -53,7 +53,10 @@ pub(crate) fn fill_nonce(nonce: &mut [u8]) -> Result<(), RandomError> {
             block.used = 0;
             block.process = process;
         }
-        let fresh = block.bytes.get_mut(block.used..block.used + nonce.len()).ok_or(RandomError)?;
+        let fresh = block
+            .bytes
+            .get_mut(block.used..block.used + nonce.len())
+            .ok_or(RandomError)?;
         nonce.copy_from_slice(fresh);
         fresh.zeroize();
         block.used += nonce.len();

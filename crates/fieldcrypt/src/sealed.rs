@@ -33,8 +33,9 @@ impl Sealed {
     /// # Errors
     /// Too short, of another version, of an unknown algorithm.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (&[version, algorithm, a, b, c, d], rest) =
-            bytes.split_first_chunk::<HEADER_LEN>().ok_or(OpenError::NotSealed)?;
+        let (&[version, algorithm, a, b, c, d], rest) = bytes
+            .split_first_chunk::<HEADER_LEN>()
+            .ok_or(OpenError::NotSealed)?;
         if version != VERSION {
             return Err(OpenError::UnknownVersion { version });
         }
@@ -42,7 +43,11 @@ impl Sealed {
         if rest.len() < algorithm.nonce_len() + TAG_LEN {
             return Err(OpenError::NotSealed);
         }
-        Ok(Self { algorithm, key: DataKeyNumber(u32::from_be_bytes([a, b, c, d])), bytes })
+        Ok(Self {
+            algorithm,
+            key: DataKeyNumber(u32::from_be_bytes([a, b, c, d])),
+            bytes,
+        })
     }
 
     pub(crate) fn header(algorithm: Algorithm, key: DataKeyNumber) -> [u8; HEADER_LEN] {
@@ -51,7 +56,11 @@ impl Sealed {
     }
 
     pub(crate) const fn from_parts(bytes: Vec<u8>, algorithm: Algorithm, key: DataKeyNumber) -> Self {
-        Self { bytes, algorithm, key }
+        Self {
+            bytes,
+            algorithm,
+            key,
+        }
     }
 
     /// The data key it was sealed with.
@@ -106,9 +115,18 @@ mod tests {
     fn each_kind_of_strange_bytes_has_its_own_error() {
         let parse = |bytes: &[u8]| Sealed::parse(bytes.to_vec()).map(drop);
         assert!(matches!(parse(b""), Err(OpenError::NotSealed)));
-        assert!(matches!(parse(b"{\"plain\": 1}"), Err(OpenError::UnknownVersion { version: b'{' })));
-        assert!(matches!(parse(&[1, 9, 0, 0, 0, 1, 0]), Err(OpenError::UnknownAlgorithm { algorithm: 9 })));
-        assert!(matches!(parse(&[[1_u8, 1, 0, 0, 0, 1].as_slice(), &[0; 27]].concat()), Err(OpenError::NotSealed)));
+        assert!(matches!(
+            parse(b"{\"plain\": 1}"),
+            Err(OpenError::UnknownVersion { version: b'{' })
+        ));
+        assert!(matches!(
+            parse(&[1, 9, 0, 0, 0, 1, 0]),
+            Err(OpenError::UnknownAlgorithm { algorithm: 9 })
+        ));
+        assert!(matches!(
+            parse(&[[1_u8, 1, 0, 0, 0, 1].as_slice(), &[0; 27]].concat()),
+            Err(OpenError::NotSealed)
+        ));
         assert!(parse(&[[1_u8, 1, 0, 0, 0, 1].as_slice(), &[0; 28]].concat()).is_ok());
     }
 }

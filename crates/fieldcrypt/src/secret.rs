@@ -83,7 +83,9 @@ impl SecretKey {
     /// [`OpenError::NotSealed`] when it is too short, [`OpenError::AuthenticationFailed`] when it is not that.
     pub fn open_bytes(&self, aad: &[u8], sealed: &[u8]) -> Result<Secret, OpenError> {
         let algorithm = Algorithm::Aes256Gcm;
-        let (nonce, body) = sealed.split_at_checked(algorithm.nonce_len()).ok_or(OpenError::NotSealed)?;
+        let (nonce, body) = sealed
+            .split_at_checked(algorithm.nonce_len())
+            .ok_or(OpenError::NotSealed)?;
         cipher::Cipher::new(algorithm, self).open(aad, nonce, body)
     }
 }
@@ -101,9 +103,24 @@ mod tests {
     fn bytes_sealed_under_a_key_open_under_it_with_the_same_context_only() {
         let key = SecretKey::from_bytes(&[1; 32]);
         let sealed = key.seal_bytes(b"here", b"secret").expect("seals");
-        assert_eq!(key.open_bytes(b"here", &sealed).map(|s| s.expose_bytes().to_vec()).ok().as_deref(), Some(&b"secret"[..]));
-        assert!(matches!(key.open_bytes(b"there", &sealed), Err(OpenError::AuthenticationFailed)));
-        assert!(matches!(key.derive("other").open_bytes(b"here", &sealed), Err(OpenError::AuthenticationFailed)));
-        assert!(matches!(key.open_bytes(b"here", b"short"), Err(OpenError::NotSealed)));
+        assert_eq!(
+            key.open_bytes(b"here", &sealed)
+                .map(|s| s.expose_bytes().to_vec())
+                .ok()
+                .as_deref(),
+            Some(&b"secret"[..])
+        );
+        assert!(matches!(
+            key.open_bytes(b"there", &sealed),
+            Err(OpenError::AuthenticationFailed)
+        ));
+        assert!(matches!(
+            key.derive("other").open_bytes(b"here", &sealed),
+            Err(OpenError::AuthenticationFailed)
+        ));
+        assert!(matches!(
+            key.open_bytes(b"here", b"short"),
+            Err(OpenError::NotSealed)
+        ));
     }
 }

@@ -39,7 +39,9 @@ impl SlotKind {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Password, Self::KeyFile].into_iter().find(|kind| kind.name() == name)
+        [Self::Password, Self::KeyFile]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -142,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_short_key_file_is_refused() {
-        assert_eq!(SlotSecret::key_file(vec![0; 31]).map(drop), Err(KeyFileTooShort(31)));
+        assert_eq!(
+            SlotSecret::key_file(vec![0; 31]).map(drop),
+            Err(KeyFileTooShort(31))
+        );
         assert!(SlotSecret::key_file(vec![0; 32]).is_ok());
     }
 }

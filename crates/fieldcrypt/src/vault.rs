@@ -59,11 +59,19 @@ impl Vault {
     ///
     /// # Errors
     /// See [`SealError`]; the column must be in the registry.
-    pub fn seal(&self, column: SealedColumn, row: &RowKey<'_>, plaintext: &[u8]) -> Result<Sealed, SealError> {
+    pub fn seal(
+        &self,
+        column: SealedColumn,
+        row: &RowKey<'_>,
+        plaintext: &[u8],
+    ) -> Result<Sealed, SealError> {
         let position = self
             .registry
             .position(column)
-            .ok_or(SealError::ColumnNotRegistered { table: column.table(), column: column.column() })?;
+            .ok_or(SealError::ColumnNotRegistered {
+                table: column.table(),
+                column: column.column(),
+            })?;
         let keyring = self.keyring();
         let (cipher, algorithm, number) = keyring.to_seal(&self.registry, position)?;
         let header = Sealed::header(algorithm, number);
@@ -87,7 +95,10 @@ impl Vault {
         let position = self
             .registry
             .position(column)
-            .ok_or(OpenError::ColumnNotRegistered { table: column.table(), column: column.column() })?;
+            .ok_or(OpenError::ColumnNotRegistered {
+                table: column.table(),
+                column: column.column(),
+            })?;
         let keyring = self.keyring();
         let cipher = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
         let header = Sealed::header(sealed.algorithm(), sealed.key());

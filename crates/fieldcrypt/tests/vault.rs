@@ -1,11 +1,16 @@
 //! A vault used alone: made, unlocked, attacked.
-#![expect(clippy::disallowed_methods, clippy::indexing_slicing, reason = "an attacker writes SQL and counts bytes")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "an attacker writes SQL and counts bytes"
+)]
 
 use std::path::PathBuf;
 
 use fieldcrypt::sqlite::{OpenMode, open_connection};
 use fieldcrypt::{
-    Algorithm, ColumnRegistry, NewVault, OpenError, RowKey, Sealed, SealedColumn, SlotSecret, UnlockError, Vault,
+    Algorithm, ColumnRegistry, NewVault, OpenError, RowKey, Sealed, SealedColumn, SlotSecret, UnlockError,
+    Vault,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -30,9 +35,18 @@ fn fixture(algorithm: Algorithm) -> Fixture {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("vault.sqlite");
     let mut connection = open_connection(&path, OpenMode::CreateNew).expect("opens");
-    let new = NewVault { algorithm, ..NewVault::first(1_700_000_000) };
-    let vault = Vault::create(&mut connection, registry(), &SlotSecret::password(PASSWORD), new).expect("made");
-    Fixture { _folder: folder, path, connection, vault }
+    let new = NewVault {
+        algorithm,
+        ..NewVault::first(1_700_000_000)
+    };
+    let vault =
+        Vault::create(&mut connection, registry(), &SlotSecret::password(PASSWORD), &new).expect("made");
+    Fixture {
+        _folder: folder,
+        path,
+        connection,
+        vault,
+    }
 }
 
 fn unlock(connection: &Connection, password: &str) -> Result<Vault, UnlockError> {
@@ -44,12 +58,25 @@ fn what_one_process_seals_the_next_opens_with_either_algorithm() {
     for algorithm in [Algorithm::Aes256Gcm, Algorithm::XChaCha20Poly1305] {
         let f = fixture(algorithm);
         let sealed = f.vault.seal(NAME, &RowKey::Integer(7), b"Ada").expect("seals");
-        f.connection.execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, name BLOB)").expect("table");
-        f.connection.execute("INSERT INTO people VALUES (7, ?1)", [&sealed]).expect("stored");
+        f.connection
+            .execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, name BLOB)")
+            .expect("table");
+        f.connection
+            .execute("INSERT INTO people VALUES (7, ?1)", [&sealed])
+            .expect("stored");
         let vault = unlock(&f.connection, PASSWORD).expect("unlocks");
-        let stored: Sealed = f.connection.query_row("SELECT name FROM people", [], |row| row.get(0)).expect("read");
+        let stored: Sealed = f
+            .connection
+            .query_row("SELECT name FROM people", [], |row| row.get(0))
+            .expect("read");
         assert_eq!(stored.algorithm(), algorithm);
-        assert_eq!(vault.open(NAME, &RowKey::Integer(7), &stored).expect("opens").expose_bytes(), b"Ada");
+        assert_eq!(
+            vault
+                .open(NAME, &RowKey::Integer(7), &stored)
+                .expect("opens")
+                .expose_bytes(),
+            b"Ada"
+        );
     }
 }
 
@@ -59,19 +86,50 @@ fn a_field_moved_anywhere_else_does_not_open() {
     let stranger = fixture(Algorithm::Aes256Gcm);
     let sealed = f.vault.seal(NAME, &RowKey::Integer(7), b"Ada").expect("seals");
     let moved = Err(OpenError::AuthenticationFailed);
-    assert_eq!(f.vault.open(NAME, &RowKey::Integer(8), &sealed).map(drop), moved, "another row");
-    assert_eq!(f.vault.open(NAME, &RowKey::Text("7"), &sealed).map(drop), moved, "another type of key");
-    assert_eq!(f.vault.open(CITY, &RowKey::Integer(7), &sealed).map(drop), moved, "another column");
-    assert_eq!(f.vault.open(OTHER, &RowKey::Integer(7), &sealed).map(drop), moved, "another table");
-    assert_eq!(stranger.vault.open(NAME, &RowKey::Integer(7), &sealed).map(drop), moved, "another install");
-    assert!(f.vault.open(NAME, &RowKey::Integer(7), &sealed).is_ok(), "control: it opens where it belongs");
+    assert_eq!(
+        f.vault.open(NAME, &RowKey::Integer(8), &sealed).map(drop),
+        moved,
+        "another row"
+    );
+    assert_eq!(
+        f.vault.open(NAME, &RowKey::Text("7"), &sealed).map(drop),
+        moved,
+        "another type of key"
+    );
+    assert_eq!(
+        f.vault.open(CITY, &RowKey::Integer(7), &sealed).map(drop),
+        moved,
+        "another column"
+    );
+    assert_eq!(
+        f.vault.open(OTHER, &RowKey::Integer(7), &sealed).map(drop),
+        moved,
+        "another table"
+    );
+    assert_eq!(
+        stranger.vault.open(NAME, &RowKey::Integer(7), &sealed).map(drop),
+        moved,
+        "another install"
+    );
+    assert!(
+        f.vault.open(NAME, &RowKey::Integer(7), &sealed).is_ok(),
+        "control: it opens where it belongs"
+    );
 }
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_noticed() {
     let f = fixture(Algorithm::Aes256Gcm);
-    let bytes = f.vault.seal(NAME, &RowKey::Integer(1), b"attack at dawn").expect("seals").to_stored_bytes();
-    let opens = |bytes: Vec<u8>| Sealed::parse(bytes).and_then(|s| f.vault.open(NAME, &RowKey::Integer(1), &s)).is_ok();
+    let bytes = f
+        .vault
+        .seal(NAME, &RowKey::Integer(1), b"attack at dawn")
+        .expect("seals")
+        .to_stored_bytes();
+    let opens = |bytes: Vec<u8>| {
+        Sealed::parse(bytes)
+            .and_then(|s| f.vault.open(NAME, &RowKey::Integer(1), &s))
+            .is_ok()
+    };
     assert!(opens(bytes.clone()), "control");
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -91,12 +149,20 @@ fn a_wrong_password_opens_nothing_and_changes_nothing() {
     let before = std::fs::read(&f.path).expect("reads");
     {
         let connection = open_connection(&f.path, OpenMode::ReadOnly).expect("opens");
-        assert!(matches!(unlock(&connection, "another field password"), Err(UnlockError::WrongSecret)));
+        assert!(matches!(
+            unlock(&connection, "another field password"),
+            Err(UnlockError::WrongSecret)
+        ));
         let key_file = SlotSecret::key_file(vec![1; 32]).expect("long enough");
-        assert!(matches!(Vault::unlock(&connection, registry(), &key_file), Err(UnlockError::WrongSecret)));
+        assert!(matches!(
+            Vault::unlock(&connection, registry(), &key_file),
+            Err(UnlockError::WrongSecret)
+        ));
     }
     assert_eq!(std::fs::read(&f.path).expect("reads"), before);
-    let left: Vec<_> = std::fs::read_dir(f.path.parent().expect("folder")).expect("lists").collect();
+    let left: Vec<_> = std::fs::read_dir(f.path.parent().expect("folder"))
+        .expect("lists")
+        .collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
 
@@ -107,24 +173,37 @@ fn damage_is_told_from_a_wrong_password() {
         f.connection.execute_batch("SAVEPOINT damage").expect("savepoint");
         f.connection.execute_batch(sql).expect("damages");
         check(unlock(&f.connection, PASSWORD));
-        f.connection.execute_batch("ROLLBACK TO damage; RELEASE damage").expect("restored");
+        f.connection
+            .execute_batch("ROLLBACK TO damage; RELEASE damage")
+            .expect("restored");
     };
-    damage("UPDATE fieldcrypt_slots SET wrapped_master = zeroblob(60)", &|r| {
-        assert!(matches!(r, Err(UnlockError::DamagedSlot { .. })));
-    });
+    damage(
+        "UPDATE fieldcrypt_slots SET wrapped_master = zeroblob(60)",
+        &|r| {
+            assert!(matches!(r, Err(UnlockError::DamagedSlot { .. })));
+        },
+    );
     damage("UPDATE fieldcrypt_slots SET kdf_iterations = 2147483648", &|r| {
         assert!(matches!(r, Err(UnlockError::SlotOutOfBounds { .. })));
     });
     damage("UPDATE fieldcrypt_slots SET kdf_iterations = 1000", &|r| {
         assert!(matches!(r, Err(UnlockError::SlotOutOfBounds { .. })));
     });
-    damage("UPDATE fieldcrypt_keys SET wrapped_key = zeroblob(60) WHERE number = 1", &|r| {
-        assert!(matches!(r, Err(UnlockError::Keyring(_))));
+    damage(
+        "UPDATE fieldcrypt_keys SET wrapped_key = zeroblob(60) WHERE number = 1",
+        &|r| {
+            assert!(matches!(r, Err(UnlockError::Keyring(_))));
+        },
+    );
+    damage(
+        "UPDATE fieldcrypt_keys SET purpose = 'index' WHERE number = 1",
+        &|r| {
+            assert!(matches!(r, Err(UnlockError::Keyring(_))));
+        },
+    );
+    damage("DELETE FROM fieldcrypt_slots", &|r| {
+        assert!(matches!(r, Err(UnlockError::WrongSecret)));
     });
-    damage("UPDATE fieldcrypt_keys SET purpose = 'index' WHERE number = 1", &|r| {
-        assert!(matches!(r, Err(UnlockError::Keyring(_))));
-    });
-    damage("DELETE FROM fieldcrypt_slots", &|r| assert!(matches!(r, Err(UnlockError::WrongSecret))));
     assert!(unlock(&f.connection, PASSWORD).is_ok(), "control");
 }
 
@@ -132,7 +211,12 @@ fn damage_is_told_from_a_wrong_password() {
 fn a_plain_value_in_a_sealed_column_is_an_error() {
     let f = fixture(Algorithm::Aes256Gcm);
     for plain in ["SELECT 'text'", "SELECT NULL", "SELECT 7", "SELECT x'00'"] {
-        assert!(f.connection.query_row(plain, [], |row| row.get::<_, Sealed>(0)).is_err(), "{plain}");
+        assert!(
+            f.connection
+                .query_row(plain, [], |row| row.get::<_, Sealed>(0))
+                .is_err(),
+            "{plain}"
+        );
     }
 }
 
@@ -144,7 +228,10 @@ fn a_destroyed_or_unknown_key_is_named() {
     bytes[5] = 9;
     let unknown = Sealed::parse(bytes).expect("parses");
     let number = unknown.key();
-    assert_eq!(f.vault.open(NAME, &RowKey::Integer(1), &unknown).map(drop), Err(OpenError::UnknownKey { number }));
+    assert_eq!(
+        f.vault.open(NAME, &RowKey::Integer(1), &unknown).map(drop),
+        Err(OpenError::UnknownKey { number })
+    );
     f.connection
         .execute_batch(
             "UPDATE fieldcrypt_keys SET number = 4, state = 'destroyed', wrapped_key = NULL WHERE number = 2;
@@ -157,7 +244,10 @@ fn a_destroyed_or_unknown_key_is_named() {
     bytes[5] = 4;
     let destroyed = Sealed::parse(bytes).expect("parses");
     let number = destroyed.key();
-    assert_eq!(f.vault.open(NAME, &RowKey::Integer(1), &destroyed).map(drop), Err(OpenError::KeyDestroyed { number }));
+    assert_eq!(
+        f.vault.open(NAME, &RowKey::Integer(1), &destroyed).map(drop),
+        Err(OpenError::KeyDestroyed { number })
+    );
 }
 
 #[test]
@@ -175,7 +265,9 @@ fn uses_are_counted_over_restarts() {
 #[test]
 fn an_exhausted_key_seals_no_more() {
     let f = fixture(Algorithm::Aes256Gcm);
-    f.connection.execute_batch("UPDATE fieldcrypt_keys SET fields_sealed = 4294967295").expect("set");
+    f.connection
+        .execute_batch("UPDATE fieldcrypt_keys SET fields_sealed = 4294967295")
+        .expect("set");
     let vault = unlock(&f.connection, PASSWORD).expect("unlocks");
     assert!(vault.seal(NAME, &RowKey::Integer(1), b"the last").is_ok());
     assert!(vault.seal(NAME, &RowKey::Integer(1), b"one too many").is_err());
@@ -184,15 +276,29 @@ fn an_exhausted_key_seals_no_more() {
 #[test]
 fn no_secret_stands_in_the_file() {
     let f = fixture(Algorithm::Aes256Gcm);
-    let sealed = f.vault.seal(NAME, &RowKey::Integer(1), b"find this plaintext").expect("seals");
-    f.connection.execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, name BLOB, note TEXT)").expect("table");
-    f.connection.execute("INSERT INTO people VALUES (1, ?1, 'a planted control')", [&sealed]).expect("stored");
+    let sealed = f
+        .vault
+        .seal(NAME, &RowKey::Integer(1), b"find this plaintext")
+        .expect("seals");
+    f.connection
+        .execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, name BLOB, note TEXT)")
+        .expect("table");
+    f.connection
+        .execute(
+            "INSERT INTO people VALUES (1, ?1, 'a planted control')",
+            [&sealed],
+        )
+        .expect("stored");
     drop(f.connection);
     let found = |needle: &str| {
-        std::fs::read_dir(f.path.parent().expect("folder")).expect("lists").any(|file| {
-            let bytes = std::fs::read(file.expect("entry").path()).expect("reads");
-            bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-        })
+        std::fs::read_dir(f.path.parent().expect("folder"))
+            .expect("lists")
+            .any(|file| {
+                let bytes = std::fs::read(file.expect("entry").path()).expect("reads");
+                bytes
+                    .windows(needle.len())
+                    .any(|window| window == needle.as_bytes())
+            })
     };
     assert!(found("a planted control"), "the scan finds nothing at all");
     assert!(!found("find this plaintext") && !found(PASSWORD));

@@ -34,6 +34,7 @@ impl AuditLog {
     /// # Errors
     /// When they cannot be read, or one was altered.
     pub fn page(&self, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store.audit_page(query.since, query.before, query.limit.min(PAGE_MAX))
+        self.store
+            .audit_page(query.since, query.before, query.limit.min(PAGE_MAX))
     }
 }

@@ -68,8 +68,10 @@ mod tests {
 
     #[test]
     fn both_spellings_of_the_same_letters_are_the_same_password() {
-        let composed = AccessPassword::parse("d\u{e9}j\u{e0} vu d\u{e9}j\u{e0} vu".to_owned()).expect("short");
-        let decomposed = AccessPassword::parse("de\u{301}ja\u{300} vu de\u{301}ja\u{300} vu".to_owned()).expect("short");
+        let composed =
+            AccessPassword::parse("d\u{e9}j\u{e0} vu d\u{e9}j\u{e0} vu".to_owned()).expect("short");
+        let decomposed =
+            AccessPassword::parse("de\u{301}ja\u{300} vu de\u{301}ja\u{300} vu".to_owned()).expect("short");
         assert_eq!(composed.expose_str(), decomposed.expose_str());
     }
 

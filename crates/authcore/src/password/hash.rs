@@ -45,7 +45,13 @@ impl PasswordHash {
         random::fill(&mut salt).map_err(|_| MakeFailed)?;
         let params = Params::new_with_output_len(iterations, OUTPUT).map_err(|_| MakeFailed)?;
         let phc = Pbkdf2::SHA256
-            .hash_password_customized(password.expose_str().as_bytes(), &salt, Some("pbkdf2-sha256"), None, params)
+            .hash_password_customized(
+                password.expose_str().as_bytes(),
+                &salt,
+                Some("pbkdf2-sha256"),
+                None,
+                params,
+            )
             .map_err(|_| MakeFailed)?;
         Ok(Self { phc, iterations })
     }
@@ -68,7 +74,9 @@ impl PasswordHash {
 
     /// Whether this is the hash of that password; compares in constant time.
     pub(super) fn is_of(&self, password: &AccessPassword) -> bool {
-        Pbkdf2::SHA256.verify_password(password.expose_str().as_bytes(), &self.phc).is_ok()
+        Pbkdf2::SHA256
+            .verify_password(password.expose_str().as_bytes(), &self.phc)
+            .is_ok()
     }
 }
 
@@ -79,7 +87,9 @@ pub(super) struct MakeFailed;
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordHash").field("iterations", &self.iterations).finish_non_exhaustive()
+        f.debug_struct("PasswordHash")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,15 +126,38 @@ pub(crate) struct PasswordRecord {
 
 impl PasswordRecord {
     pub(super) const fn chosen(hash: PasswordHash, changed: WallTime) -> Self {
-        Self { hash, generation: 0, origin: Origin::Chosen, changed }
+        Self {
+            hash,
+            generation: 0,
+            origin: Origin::Chosen,
+            changed,
+        }
     }
 
     /// A random password that nobody will ever see, for a new database: until the owner sets one, no typed password
     /// signs in.
-    pub(crate) fn initial(iterations: u32, now: WallTime) -> Result<Self, fieldcrypt::random::RandomError> {
+    pub(crate) fn initial(iterations: u32, now: WallTime) -> Result<Self, random::RandomError> {
         let (password, _) = AccessPassword::random_pair()?;
-        let hash = PasswordHash::make(&password, iterations).map_err(|_| fieldcrypt::random::RandomError)?;
-        Ok(Self { hash, generation: 1, origin: Origin::Initial, changed: now })
+        let hash = PasswordHash::make(&password, iterations).map_err(|_| random::RandomError)?;
+        Ok(Self {
+            hash,
+            generation: 1,
+            origin: Origin::Initial,
+            changed: now,
+        })
+    }
+
+    /// The same password under another hash.
+    pub(super) fn with_hash(&self, hash: PasswordHash) -> Self {
+        Self { hash, ..self.clone() }
+    }
+
+    /// The same record as the password of that number.
+    pub(crate) fn with_generation(&self, generation: u64) -> Self {
+        Self {
+            generation,
+            ..self.clone()
+        }
     }
 
     pub(crate) const fn is_initial(&self) -> bool {
@@ -174,8 +207,14 @@ mod tests {
     fn a_hash_with_too_few_or_too_many_iterations_is_not_used() {
         let text = |i: u32| format!("$pbkdf2-sha256$i={i},l=32${}${}", "A".repeat(43), "A".repeat(43));
         assert!(PasswordHash::parse(&text(600_000)).is_ok());
-        assert!(matches!(PasswordHash::parse(&text(599_999)), Err(BadHash::Iterations(599_999))));
-        assert!(matches!(PasswordHash::parse(&text(2_147_483_648)), Err(BadHash::Iterations(_))));
+        assert!(matches!(
+            PasswordHash::parse(&text(599_999)),
+            Err(BadHash::Iterations(599_999))
+        ));
+        assert!(matches!(
+            PasswordHash::parse(&text(2_147_483_648)),
+            Err(BadHash::Iterations(_))
+        ));
         assert!(PasswordHash::parse("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2g").is_err());
     }
 

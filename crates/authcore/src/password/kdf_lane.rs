@@ -43,8 +43,19 @@ pub(super) struct KdfLane {
 }
 
 enum Job {
-    Verify { password: AccessPassword, hash: PasswordHash, upgrade_to: Option<u32>, done: oneshot::Sender<Checked>, permit: Permit },
-    Hash { password: AccessPassword, iterations: u32, done: oneshot::Sender<Option<PasswordHash>>, permit: Permit },
+    Verify {
+        password: AccessPassword,
+        hash: Box<PasswordHash>,
+        upgrade_to: Option<u32>,
+        done: oneshot::Sender<Checked>,
+        permit: Permit,
+    },
+    Hash {
+        password: AccessPassword,
+        iterations: u32,
+        done: oneshot::Sender<Option<PasswordHash>>,
+        permit: Permit,
+    },
 }
 
 /// What a check found.
@@ -57,27 +68,44 @@ pub(super) struct Checked {
 impl KdfLane {
     pub(super) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = channel::<Job>();
-        std::thread::Builder::new().name("password-kdf".to_owned()).spawn(move || queue.into_iter().for_each(work))?;
-        Ok(Self { taken: Arc::default(), jobs })
+        std::thread::Builder::new()
+            .name("password-kdf".to_owned())
+            .spawn(move || queue.into_iter().for_each(work))?;
+        Ok(Self {
+            taken: Arc::default(),
+            jobs,
+        })
     }
 
     pub(super) fn reserve(&self) -> Result<Permit, Busy> {
         self.taken
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < PLACES).then_some(taken + 1))
-            .map(|_| Permit { taken: Arc::clone(&self.taken) })
-            .map_err(|_| Busy { retry_after: RETRY_AFTER })
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+                (taken < PLACES).then_some(taken + 1)
+            })
+            .map(|_| Permit {
+                taken: Arc::clone(&self.taken),
+            })
+            .map_err(|_| Busy {
+                retry_after: RETRY_AFTER,
+            })
     }
 
     pub(super) async fn verify(
         &self,
         permit: Permit,
         password: AccessPassword,
-        hash: PasswordHash,
+        hash: Box<PasswordHash>,
         upgrade_to: Option<u32>,
     ) -> Result<Checked, StoreError> {
         let (done, checked) = oneshot::channel();
         self.jobs
-            .send(Job::Verify { password, hash, upgrade_to, done, permit })
+            .send(Job::Verify {
+                password,
+                hash,
+                upgrade_to,
+                done,
+                permit,
+            })
             .map_err(|_| StoreError::Closed)?;
         checked.await.map_err(|_| StoreError::Closed)
     }
@@ -89,8 +117,18 @@ impl KdfLane {
         iterations: u32,
     ) -> Result<PasswordHash, StoreError> {
         let (done, hashed) = oneshot::channel();
-        self.jobs.send(Job::Hash { password, iterations, done, permit }).map_err(|_| StoreError::Closed)?;
-        hashed.await.map_err(|_| StoreError::Closed)?.ok_or(StoreError::Random)
+        self.jobs
+            .send(Job::Hash {
+                password,
+                iterations,
+                done,
+                permit,
+            })
+            .map_err(|_| StoreError::Closed)?;
+        hashed
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .ok_or(StoreError::Random)
     }
 }
 
@@ -99,13 +137,26 @@ fn work(job: Job) {
         // The caller has gone: its connection was closed. No work for nobody.
         Job::Verify { done, .. } if done.is_closed() => {}
         Job::Hash { done, .. } if done.is_closed() => {}
-        Job::Verify { password, hash, upgrade_to, done, permit } => {
+        Job::Verify {
+            password,
+            hash,
+            upgrade_to,
+            done,
+            permit,
+        } => {
             let right = hash.is_of(&password);
-            let upgraded = upgrade_to.filter(|_| right).and_then(|n| PasswordHash::make(&password, n).ok());
+            let upgraded = upgrade_to
+                .filter(|_| right)
+                .and_then(|n| PasswordHash::make(&password, n).ok());
             drop(permit);
             drop(done.send(Checked { right, upgraded }));
         }
-        Job::Hash { password, iterations, done, permit } => {
+        Job::Hash {
+            password,
+            iterations,
+            done,
+            permit,
+        } => {
             let hash = PasswordHash::make(&password, iterations).ok();
             drop(permit);
             drop(done.send(hash));

@@ -6,11 +6,11 @@ mod kdf_lane;
 mod policy;
 
 pub use access_password::{AccessPassword, TooLong};
+pub(crate) use hash::PasswordRecord;
 pub use hash::{PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN, PasswordVerified};
 pub use kdf_lane::{Busy, Permit};
-pub use policy::{PASSWORD_BYTES_MAX, PolicyViolation};
-pub(crate) use hash::{PasswordHash, PasswordRecord};
 pub(crate) use policy::PasswordPolicy;
+pub use policy::{PASSWORD_BYTES_MAX, PolicyViolation};
 
 use std::sync::Arc;
 
@@ -94,7 +94,14 @@ impl Passwords {
         policy: PasswordPolicy,
         iterations: u32,
     ) -> std::io::Result<Self> {
-        Ok(Self { store, live, clock, lane: KdfLane::start()?, policy, iterations })
+        Ok(Self {
+            store,
+            live,
+            clock,
+            lane: KdfLane::start()?,
+            policy,
+            iterations,
+        })
     }
 
     /// A place in the lane, before anything costly is done.
@@ -124,15 +131,28 @@ impl Passwords {
     ) -> Result<PasswordVerified, VerifyError> {
         let record = self.live.password();
         let upgrade_to = (record.hash.iterations() < self.iterations).then_some(self.iterations);
-        let checked = self.lane.verify(permit, attempt, record.hash.clone(), upgrade_to).await?;
-        let request = |change| Request { change, client: client.clone(), now: self.clock.now() };
+        let checked = self
+            .lane
+            .verify(permit, attempt, Box::new(record.hash.clone()), upgrade_to)
+            .await?;
+        let request = |change| Request {
+            change,
+            client: client.clone(),
+            now: self.clock.now(),
+        };
         if !checked.right {
-            self.store.write(request(Change::Record(AuditEvent::PasswordRefused { purpose }))).await?;
+            self.store
+                .write(request(Change::Record(AuditEvent::PasswordRefused { purpose })))
+                .await?;
             return Err(VerifyError::Wrong);
         }
         if let Some(hash) = checked.upgraded {
-            let record = PasswordRecord { hash, ..(*record).clone() };
-            self.store.write(request(Change::UpgradePasswordHash { record: Box::new(record) })).await?;
+            let record = record.with_hash(hash);
+            self.store
+                .write(request(Change::UpgradePasswordHash {
+                    record: Box::new(record),
+                }))
+                .await?;
         }
         Ok(PasswordVerified::new(record.generation))
     }
@@ -141,10 +161,17 @@ impl Passwords {
     ///
     /// # Errors
     /// See [`ChangeError`]; nothing was changed.
-    pub async fn change(&self, by: ChangeAuthority, new: AccessPassword, client: &Client) -> Result<(), ChangeError> {
+    pub async fn change(
+        &self,
+        by: ChangeAuthority,
+        new: AccessPassword,
+        client: &Client,
+    ) -> Result<(), ChangeError> {
         self.policy.check(&new)?;
         let (expected_generation, sessions) = match by {
-            ChangeAuthority::Verified { proof, session } => (Some(proof.generation()), KeepSessions::One(session)),
+            ChangeAuthority::Verified { proof, session } => {
+                (Some(proof.generation()), KeepSessions::One(session))
+            }
             ChangeAuthority::First { session } => {
                 let current = self.live.password();
                 if !current.is_initial() {
@@ -158,10 +185,24 @@ impl Passwords {
         let hash = self.lane.hash(self.lane.reserve()?, new, self.iterations).await?;
         let now = self.clock.now();
         let record = Box::new(PasswordRecord::chosen(hash, now.wall));
-        let change = Change::SetPassword { record, expected_generation, sessions };
-        match self.store.write(Request { change, client: client.clone(), now }).await? {
+        let change = Change::SetPassword {
+            record,
+            expected_generation,
+            sessions,
+        };
+        match self
+            .store
+            .write(Request {
+                change,
+                client: client.clone(),
+                now,
+            })
+            .await?
+        {
             Outcome::Stale => Err(ChangeError::Stale),
-            Outcome::Done | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => Ok(()),
+            Outcome::Done | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -171,7 +212,12 @@ impl Passwords {
     /// As [`Passwords::change`].
     pub async fn reset(&self, keep_sessions: bool) -> Result<AccessPassword, ChangeError> {
         let (shown, kept) = AccessPassword::random_pair().map_err(StoreError::from)?;
-        self.change(ChangeAuthority::LocalOperator { keep_sessions }, kept, &Client::local()).await?;
+        self.change(
+            ChangeAuthority::LocalOperator { keep_sessions },
+            kept,
+            &Client::local(),
+        )
+        .await?;
         Ok(shown)
     }
 }

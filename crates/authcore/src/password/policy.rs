@@ -1,6 +1,8 @@
 //! Which passwords may be chosen (NIST SP 800-63B-4 section 3.1.1.2): length counts, composition does not, and what
 //! everybody chooses is refused as a whole.
 
+use secrecy::zeroize::Zeroizing;
+
 use super::access_password::AccessPassword;
 
 /// Longest password, in bytes of UTF-8.
@@ -47,8 +49,11 @@ pub(crate) struct PasswordPolicy {
 
 impl PasswordPolicy {
     pub(crate) fn new(minimum: usize, own_names: &[String]) -> Self {
-        let mut own_names: Vec<String> =
-            own_names.iter().map(|name| letters(&name.to_lowercase())).filter(|name| name.len() >= 4).collect();
+        let mut own_names: Vec<String> = own_names
+            .iter()
+            .map(|name| letters(&name.to_lowercase()))
+            .filter(|name| name.len() >= 4)
+            .collect();
         own_names.push("postern".to_owned());
         // The longest first, so that a name within a name is taken as a whole.
         own_names.sort_by_key(|name| std::cmp::Reverse(name.len()));
@@ -58,14 +63,16 @@ impl PasswordPolicy {
     pub(crate) fn check(&self, password: &AccessPassword) -> Result<(), PolicyViolation> {
         let password = password.expose_str();
         if password.chars().count() < self.minimum {
-            return Err(PolicyViolation::TooShort { minimum: self.minimum });
+            return Err(PolicyViolation::TooShort {
+                minimum: self.minimum,
+            });
         }
-        let lower = secrecy::zeroize::Zeroizing::new(password.to_lowercase());
-        if is_common(&lower) {
-            return Err(PolicyViolation::Common);
-        }
+        let lower = Zeroizing::new(password.to_lowercase());
         if is_pattern(&lower) {
             return Err(PolicyViolation::Pattern);
+        }
+        if is_common(&lower) {
+            return Err(PolicyViolation::Common);
         }
         if self.is_own_name(&lower) {
             return Err(PolicyViolation::OwnName);
@@ -75,7 +82,7 @@ impl PasswordPolicy {
 
     /// Nothing is left of it once own names, digits and signs are taken away.
     fn is_own_name(&self, lower: &str) -> bool {
-        let mut rest = secrecy::zeroize::Zeroizing::new(letters(lower));
+        let mut rest = Zeroizing::new(letters(lower));
         let before = rest.len();
         for name in &self.own_names {
             *rest = rest.replace(name.as_str(), "");
@@ -97,14 +104,17 @@ fn is_common(lower: &str) -> bool {
 
 /// `lower` is `unit` twice or more, and nothing else.
 fn is_repetition_of(lower: &str, unit: &str) -> bool {
-    lower.len() > unit.len() && lower.len() % unit.len() == 0 && lower.split(unit).all(str::is_empty)
+    lower.len() > unit.len() && lower.len().is_multiple_of(unit.len()) && lower.split(unit).all(str::is_empty)
 }
 
 fn is_pattern(lower: &str) -> bool {
-    let chars = secrecy::zeroize::Zeroizing::new(lower.chars().collect::<Vec<char>>());
+    let chars = Zeroizing::new(lower.chars().collect::<Vec<char>>());
     let periodic = (1..=4).any(|period| chars.iter().zip(chars.iter().skip(period)).all(|(a, b)| a == b));
-    let reversed = secrecy::zeroize::Zeroizing::new(chars.iter().rev().collect::<String>());
-    periodic || RUNS.iter().any(|run| run.contains(lower) || run.contains(reversed.as_str()))
+    let reversed = Zeroizing::new(chars.iter().rev().collect::<String>());
+    periodic
+        || RUNS
+            .iter()
+            .any(|run| run.contains(lower) || run.contains(reversed.as_str()))
 }
 
 #[cfg(test)]
@@ -121,9 +131,22 @@ mod tests {
         let refused = Err(PolicyViolation::TooShort { minimum: 15 });
         assert_eq!(check("correct horse "), refused);
         assert_eq!(check("correct horse b"), Ok(()));
-        assert_eq!(check("\u{6b63}\u{786e}\u{7684}\u{9a6c}\u{7535}\u{6c60}\u{8ba2}\u{4e66}\u{9489}\u{957f}\u{57ce}\u{5927}\u{96e8}\u{6ef4}"), refused);
-        assert_eq!(check("\u{6b63}\u{786e}\u{7684}\u{9a6c}\u{7535}\u{6c60}\u{8ba2}\u{4e66}\u{9489}\u{957f}\u{57ce}\u{5927}\u{96e8}\u{6ef4}\u{58f0}"), Ok(()));
-        assert_eq!(check(&"\u{1f511}\u{1f40e}\u{1f50b}\u{1f4ce}\u{1f3e0}".repeat(3)), Ok(()));
+        assert_eq!(
+            check(
+                "\u{6b63}\u{786e}\u{7684}\u{9a6c}\u{7535}\u{6c60}\u{8ba2}\u{4e66}\u{9489}\u{957f}\u{57ce}\u{5927}\u{96e8}\u{6ef4}"
+            ),
+            refused
+        );
+        assert_eq!(
+            check(
+                "\u{6b63}\u{786e}\u{7684}\u{9a6c}\u{7535}\u{6c60}\u{8ba2}\u{4e66}\u{9489}\u{957f}\u{57ce}\u{5927}\u{96e8}\u{6ef4}\u{58f0}"
+            ),
+            Ok(())
+        );
+        assert_eq!(
+            check(&"\u{1f511}\u{1f40e}\u{1f50b}\u{1f4ce}\u{1f3e0}".repeat(3)),
+            Ok(())
+        );
         assert_eq!(check(&"x y".repeat(340)), Err(PolicyViolation::Pattern));
     }
 
@@ -137,7 +160,13 @@ mod tests {
         for common in ["passwordpassword", "PasswordPassword", "iloveyouiloveyou"] {
             assert_eq!(check(common), Err(PolicyViolation::Common), "{common}");
         }
-        for pattern in ["aaaaaaaaaaaaaaaaaaaa", "abababababababab", "123456789012345", "543210987654321", "qwertyuiopasdfghjkl"] {
+        for pattern in [
+            "aaaaaaaaaaaaaaaaaaaa",
+            "abababababababab",
+            "123456789012345",
+            "543210987654321",
+            "qwertyuiopasdfghjkl",
+        ] {
             assert_eq!(check(pattern), Err(PolicyViolation::Pattern), "{pattern}");
         }
         for own in ["Postern-Postern-2026", "doorexampleorg1", "postern password 1!"] {

@@ -7,8 +7,8 @@ mod view;
 
 pub use refresh::RefuseReason;
 pub use state::{
-    BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshNonce, RefreshToken,
-    Remember, SESSION_ABSOLUTE, SignInWay, TokenSet, WRONG_NONCES_MAX,
+    BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshNonce,
+    RefreshToken, Remember, SESSION_ABSOLUTE, SignInWay, TokenSet, WRONG_NONCES_MAX,
 };
 pub use view::SessionView;
 
@@ -90,7 +90,12 @@ impl Sessions {
         let now = self.clock.now();
         let Fresh { id, session, tokens } = self.fresh(remember, SignInWay::Password, client, now)?;
         let max_sessions = self.live.settings().max_sessions();
-        let change = Change::StartSession { id, session, password_generation: proof.generation(), max_sessions };
+        let change = Change::StartSession {
+            id,
+            session,
+            password_generation: proof.generation(),
+            max_sessions,
+        };
         match self.write(change, client, now).await? {
             Outcome::Done => Ok(tokens),
             Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
@@ -118,10 +123,24 @@ impl Sessions {
         let now = self.clock.now();
         let Fresh { id, session, tokens } = self.fresh(remember, SignInWay::SigninToken, client, now)?;
         let max_sessions = settings.max_sessions();
-        match self.write(Change::SpendSigninToken { hash, id, session, max_sessions }, client, now).await? {
+        match self
+            .write(
+                Change::SpendSigninToken {
+                    hash,
+                    id,
+                    session,
+                    max_sessions,
+                },
+                client,
+                now,
+            )
+            .await?
+        {
             Outcome::Done => Ok(tokens),
             Outcome::Expired => Err(SignInError::Expired),
-            Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Ended(_) => Err(SignInError::Refused),
+            Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Ended(_) => {
+                Err(SignInError::Refused)
+            }
         }
     }
 
@@ -129,12 +148,19 @@ impl Sessions {
     ///
     /// # Errors
     /// [`RefreshError::Refused`] whatever was wrong with the credential.
-    pub async fn refresh(&self, credential: RefreshCredential, client: &Client) -> Result<TokenSet, RefreshError> {
+    pub async fn refresh(
+        &self,
+        credential: RefreshCredential,
+        client: &Client,
+    ) -> Result<TokenSet, RefreshError> {
         let id = credential.token.session;
         let hashed = credential.hashed(&self.hasher);
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let live = self.live.session(id).ok_or(RefreshError::Refused(RefuseReason::NoSession))?;
+            let live = self
+                .live
+                .session(id)
+                .ok_or(RefreshError::Refused(RefuseReason::NoSession))?;
             let successor_since = live.successor.as_ref().map(|successor| successor.made);
             match refresh::decide(&live.session, successor_since, &hashed, now) {
                 RefreshDecision::Rotate(presented) => {
@@ -142,11 +168,17 @@ impl Sessions {
                         return Ok(tokens);
                     }
                 }
-                RefreshDecision::SameSuccessor => return self.successor(&credential, &live, now),
+                RefreshDecision::SameSuccessor => return Self::successor(&credential, &live, now),
                 RefreshDecision::CountWrongNonce => {
                     let wrong_nonces = live.session.wrong_nonces.saturating_add(1);
-                    let session = Session { wrong_nonces, ..live.session.clone() };
-                    if self.replace(id, &live, session, live.successor.clone(), client, now).await? {
+                    let session = Session {
+                        wrong_nonces,
+                        ..live.session.clone()
+                    };
+                    if self
+                        .replace(id, &live, session, live.successor.clone(), client, now)
+                        .await?
+                    {
                         return Err(RefreshError::Refused(RefuseReason::WrongNonce));
                     }
                 }
@@ -169,11 +201,20 @@ impl Sessions {
     /// # Errors
     /// When the end could not be committed: then nobody is told that they are signed out.
     pub async fn sign_out(&self, token: &RefreshToken, client: &Client) -> Result<(), StoreError> {
-        let Some(live) = self.live.session(token.session) else { return Ok(()) };
-        if !live.session.secret.matches(&self.hasher.hash(TokenUse::SessionSecret, &token.secret)) {
+        let Some(live) = self.live.session(token.session) else {
+            return Ok(());
+        };
+        if !live
+            .session
+            .secret
+            .matches(&self.hasher.hash(TokenUse::SessionSecret, &token.secret))
+        {
             return Ok(());
         }
-        let change = Change::EndSession { id: token.session, reason: SessionEnd::SignedOut };
+        let change = Change::EndSession {
+            id: token.session,
+            reason: SessionEnd::SignedOut,
+        };
         self.write(change, client, self.clock.now()).await.map(drop)
     }
 
@@ -181,9 +222,14 @@ impl Sessions {
     #[must_use]
     pub fn list(&self) -> Vec<SessionView> {
         let now = self.clock.now().wall;
-        let sessions = self.live.sessions().into_iter().filter(|(_, live)| !live.session.is_over(now));
-        let mut views: Vec<SessionView> =
-            sessions.map(|(id, live)| SessionView::new(id, &live.session, live.last_seen())).collect();
+        let sessions = self
+            .live
+            .sessions()
+            .into_iter()
+            .filter(|(_, live)| !live.session.is_over(now));
+        let mut views: Vec<SessionView> = sessions
+            .map(|(id, live)| SessionView::new(id, &live.session, live.last_seen()))
+            .collect();
         views.sort_by_key(|view| std::cmp::Reverse(view.last_used));
         views
     }
@@ -193,7 +239,10 @@ impl Sessions {
     /// # Errors
     /// When the end could not be committed.
     pub async fn end(&self, id: SessionId, client: &Client) -> Result<bool, StoreError> {
-        let change = Change::EndSession { id, reason: SessionEnd::Revoked };
+        let change = Change::EndSession {
+            id,
+            reason: SessionEnd::Revoked,
+        };
         Ok(self.write(change, client, self.clock.now()).await? != Outcome::NotFound)
     }
 
@@ -202,14 +251,23 @@ impl Sessions {
     /// # Errors
     /// When the end could not be committed.
     pub async fn end_all(&self, keep: Option<SessionId>, client: &Client) -> Result<usize, StoreError> {
-        let change = Change::EndSessions { keep, reason: SessionEnd::Revoked };
+        let change = Change::EndSessions {
+            keep,
+            reason: SessionEnd::Revoked,
+        };
         match self.write(change, client, self.clock.now()).await? {
             Outcome::Ended(count) => Ok(count),
             Outcome::Done | Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Expired => Ok(0),
         }
     }
 
-    fn fresh(&self, remember: Remember, way: SignInWay, client: &Client, now: Moment) -> Result<Fresh, StoreError> {
+    fn fresh(
+        &self,
+        remember: Remember,
+        way: SignInWay,
+        client: &Client,
+        now: Moment,
+    ) -> Result<Fresh, StoreError> {
         let id = SessionId::random()?;
         let secret = PlainToken::random()?;
         let turn = Turn::random()?;
@@ -244,24 +302,38 @@ impl Sessions {
         let secret = PlainToken::from_bytes(credential.token.secret.expose_bytes());
         let turn = Turn::random()?;
         let session = refresh::rotated(&live.session, presented, turn.hashed(&self.hasher), now);
-        let session = Session { client: client.clone(), ..session };
+        let session = Session {
+            client: client.clone(),
+            ..session
+        };
         let access_token = self.access_token(id, &SessionProof::of(&secret), now)?;
         let successor = Successor::seal(&secret, &turn, &access_token, now.monotonic)?;
         let tokens = token_set(id, secret, turn, access_token, &session, now);
-        Ok(self.replace(id, live, session, Some(successor), client, now).await?.then_some(tokens))
+        Ok(self
+            .replace(id, live, session, Some(successor), client, now)
+            .await?
+            .then_some(tokens))
     }
 
     fn successor(
-        &self,
         credential: &RefreshCredential,
         live: &LiveSession,
         now: Moment,
     ) -> Result<TokenSet, RefreshError> {
         let refused = RefreshError::Refused(RefuseReason::Reused);
-        let Some(successor) = &live.successor else { return Err(refused) };
+        let Some(successor) = &live.successor else {
+            return Err(refused);
+        };
         let secret = PlainToken::from_bytes(credential.token.secret.expose_bytes());
         let opened = successor.open(&secret).map_err(|_| refused)?;
-        Ok(token_set(credential.token.session, secret, opened.turn, opened.access_token, &live.session, now))
+        Ok(token_set(
+            credential.token.session,
+            secret,
+            opened.turn,
+            opened.access_token,
+            &live.session,
+            now,
+        ))
     }
 
     async fn replace(
@@ -274,17 +346,40 @@ impl Sessions {
         now: Moment,
     ) -> Result<bool, StoreError> {
         let session = Box::new(session);
-        let change = Change::ReplaceSession { id, expected_revision: live.revision, session, successor };
+        let change = Change::ReplaceSession {
+            id,
+            expected_revision: live.revision,
+            session,
+            successor,
+        };
         Ok(self.write(change, client, now).await? == Outcome::Done)
     }
 
-    fn access_token(&self, id: SessionId, proof: &SessionProof, now: Moment) -> Result<AccessToken, StoreError> {
+    fn access_token(
+        &self,
+        id: SessionId,
+        proof: &SessionProof,
+        now: Moment,
+    ) -> Result<AccessToken, StoreError> {
         let keys = self.live.signing_keys();
-        Ok(access::sign(keys.signing(), &self.issuer, id, proof, TokenId::random()?, now.wall)?)
+        Ok(access::sign(
+            keys.signing(),
+            &self.issuer,
+            id,
+            proof,
+            TokenId::random()?,
+            now.wall,
+        )?)
     }
 
     async fn write(&self, change: Change, client: &Client, now: Moment) -> Result<Outcome, StoreError> {
-        self.store.write(Request { change, client: client.clone(), now }).await
+        self.store
+            .write(Request {
+                change,
+                client: client.clone(),
+                now,
+            })
+            .await
     }
 }
 
@@ -298,7 +393,11 @@ fn token_set(
 ) -> TokenSet {
     TokenSet {
         access_token,
-        refresh_token: RefreshToken { session: id, secret, turn: turn.turn },
+        refresh_token: RefreshToken {
+            session: id,
+            secret,
+            turn: turn.turn,
+        },
         refresh_nonce: RefreshNonce(turn.nonce),
         session: id,
         cookie_max_age: session.cookie_max_age(now.wall),

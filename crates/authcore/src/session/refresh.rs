@@ -73,16 +73,28 @@ pub(crate) fn decide(
         return RefreshDecision::Refuse(RefuseReason::Over);
     }
     if session.current.turn.matches(&credential.turn) {
-        return nonce_decides(session, &session.current, credential, RefreshDecision::Rotate(Presented::Current));
+        return nonce_decides(
+            session,
+            &session.current,
+            credential,
+            RefreshDecision::Rotate(Presented::Current),
+        );
     }
-    let Some(previous) = session.previous.iter().find(|pair| pair.turn.matches(&credential.turn)) else {
+    let Some(previous) = session
+        .previous
+        .iter()
+        .find(|pair| pair.turn.matches(&credential.turn))
+    else {
         return RefreshDecision::End(SessionEnd::RefreshTokenReused);
     };
     let inside_the_grace = match successor_since {
         Some(made) => (now.monotonic.since(made) <= REFRESH_GRACE).then_some(RefreshDecision::SameSuccessor),
         // After a restart only the wall clock knows; a rotation "in the future" has no age and no grace.
-        None => (now.wall.since(session.rotated).is_some_and(|age| age <= REFRESH_GRACE))
-            .then_some(RefreshDecision::Rotate(Presented::Previous)),
+        None => (now
+            .wall
+            .since(session.rotated)
+            .is_some_and(|age| age <= REFRESH_GRACE))
+        .then_some(RefreshDecision::Rotate(Presented::Previous)),
     };
     match inside_the_grace {
         Some(granted) => nonce_decides(session, previous, credential, granted),
@@ -106,9 +118,8 @@ fn nonce_decides(
     match &credential.nonce {
         // Not a guess: a page that lost its half asks with the cookie alone. It must not end the tab that kept it.
         HashedNonce::Absent => RefreshDecision::Refuse(RefuseReason::NoNonce),
-        HashedNonce::Malformed => wrong(),
         HashedNonce::Given(nonce) if pair.nonce.matches(nonce) => granted,
-        HashedNonce::Given(_) => wrong(),
+        HashedNonce::Given(_) | HashedNonce::Malformed => wrong(),
     }
 }
 
@@ -124,5 +135,11 @@ pub(crate) fn rotated(session: &Session, presented: Presented, fresh: HashedPair
             pairs
         }
     };
-    Session { current: fresh, previous, rotated: now.wall, wrong_nonces: 0, ..session.clone() }
+    Session {
+        current: fresh,
+        previous,
+        rotated: now.wall,
+        wrong_nonces: 0,
+        ..session.clone()
+    }
 }

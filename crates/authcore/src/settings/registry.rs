@@ -65,7 +65,10 @@ pub(super) static NAMED: [SettingSpec; 4] = [
     },
     SettingSpec {
         key: MAX_SESSIONS,
-        kind: SettingKind::Integer { min: 1, max: 1_000_000 },
+        kind: SettingKind::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
         sensitive: false,
         description: "sessions kept at once; one more ends the one unused for longest",
     },
@@ -102,20 +105,27 @@ impl SettingSpec {
         match self.kind {
             SettingKind::Boolean => value.is_boolean(),
             SettingKind::Integer { min, max } => value.as_u64().is_some_and(|n| (min..=max).contains(&n)),
-            SettingKind::Text => value.as_str().is_some_and(|text| (1..=4096).contains(&text.len())),
+            SettingKind::Text => value
+                .as_str()
+                .is_some_and(|text| (1..=4096).contains(&text.len())),
         }
     }
 }
 
 pub(super) fn find(key: &str) -> Option<&'static SettingSpec> {
-    NAMED.iter().find(|spec| spec.key == key).or_else(|| is_secret(key).then_some(&SECRET))
+    NAMED
+        .iter()
+        .find(|spec| spec.key == key)
+        .or_else(|| is_secret(key).then_some(&SECRET))
 }
 
 /// `secret.` and 1 to 64 lower-case letters, digits, `-` and `_`.
 pub(super) fn is_secret(key: &str) -> bool {
     key.strip_prefix(SECRET.key).is_some_and(|name| {
         (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
     })
 }
 
@@ -127,7 +137,11 @@ mod tests {
     #[test]
     fn every_default_is_a_value_its_setting_accepts() {
         for spec in &NAMED {
-            assert!(spec.default_value().is_some_and(|value| spec.accepts(&value)), "{}", spec.key);
+            assert!(
+                spec.default_value().is_some_and(|value| spec.accepts(&value)),
+                "{}",
+                spec.key
+            );
         }
     }
 

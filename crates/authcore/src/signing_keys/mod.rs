@@ -64,7 +64,11 @@ impl SigningKeys {
     pub async fn rotate(&self, client: &Client) -> Result<SigningKeyId, StoreError> {
         let key = NewSigningKey::random()?;
         let kid = key.kid.clone();
-        let request = Request { change: Change::AddSigningKey { key }, client: client.clone(), now: self.clock.now() };
+        let request = Request {
+            change: Change::AddSigningKey { key },
+            client: client.clone(),
+            now: self.clock.now(),
+        };
         self.store.write(request).await.map(|_| kid)
     }
 }
@@ -81,7 +85,11 @@ impl NewSigningKey {
         let mut seed = Zeroizing::new([0; 32]);
         random::fill(&mut *seed)?;
         let public = SigningKey::from_bytes(&seed).verifying_key();
-        Ok(Self { kid: thumbprint(&public), public: public.to_bytes(), seed })
+        Ok(Self {
+            kid: thumbprint(&public),
+            public: public.to_bytes(),
+            seed,
+        })
     }
 
     pub(crate) fn expose_seed(&self) -> &[u8; 32] {
@@ -108,7 +116,12 @@ impl StoredSigningKey {
     ) -> Option<Self> {
         let derived = SigningKey::from_bytes(seed).verifying_key();
         let fits = derived.as_bytes() == public && thumbprint(&derived) == kid;
-        fits.then(|| Self { pair: SigningPair::from_seed(kid, seed, &derived), public: derived, created, retired })
+        fits.then(|| Self {
+            pair: SigningPair::from_seed(kid, seed, &derived),
+            public: derived,
+            created,
+            retired,
+        })
     }
 
     fn jwk(&self) -> serde_json::Value {
@@ -131,7 +144,9 @@ impl SigningKeySet {
     pub(crate) fn new(mut keys: Vec<StoredSigningKey>) -> Option<Self> {
         // The one that signs stands last.
         keys.sort_by_key(|key| (key.retired.is_none(), key.created));
-        keys.last().is_some_and(|key| key.retired.is_none()).then_some(Self(keys))
+        keys.last()
+            .is_some_and(|key| key.retired.is_none())
+            .then_some(Self(keys))
     }
 
     #[expect(clippy::expect_used, reason = "a set without a key cannot be made")]
@@ -165,9 +180,14 @@ mod tests {
     /// RFC 8037 appendices A.1 and A.3.
     #[test]
     fn the_kid_is_the_thumbprint_of_the_rfc() {
-        let d = BASE64URL_NOPAD.decode(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("base64url");
+        let d = BASE64URL_NOPAD
+            .decode(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+            .expect("base64url");
         let public = SigningKey::from_bytes(d.as_slice().try_into().expect("32 bytes")).verifying_key();
-        assert_eq!(thumbprint(&public).as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(
+            thumbprint(&public).as_str(),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 
     #[test]
@@ -175,7 +195,9 @@ mod tests {
         let ours = NewSigningKey::random().expect("random");
         let theirs = NewSigningKey::random().expect("random");
         let at = WallTime::from_unix_ms(0);
-        let make = |kid: &SigningKeyId, public| StoredSigningKey::new(kid.clone(), ours.expose_seed(), public, at, None);
+        let make = |kid: &SigningKeyId, public| {
+            StoredSigningKey::new(kid.clone(), ours.expose_seed(), public, at, None)
+        };
         assert!(make(&ours.kid, &ours.public).is_some());
         assert!(make(&theirs.kid, &theirs.public).is_none());
         assert!(make(&theirs.kid, &ours.public).is_none());

@@ -27,8 +27,13 @@ pub(super) fn record(
         .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM audit_events")?
         .query_row([], |row| row.get(0))?;
     let kind = event.kind();
-    let entry = AuditEntry { event, client: request.client.clone() };
-    let sealed = room.vault.seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
+    let entry = AuditEntry {
+        event,
+        client: request.client.clone(),
+    };
+    let sealed = room
+        .vault
+        .seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
     connection
         .prepare_cached("INSERT INTO audit_events (id, at, kind, record) VALUES (?1, ?2, ?3, ?4)")?
         .execute((id, request.now.wall.unix_ms(), kind, sealed))?;
@@ -37,8 +42,8 @@ pub(super) fn record(
 
 /// Keeps the log bounded. The newest event stays, so numbers are never given twice.
 pub(super) fn sweep(connection: &Connection) -> Result<usize, StoreError> {
-    let mut statement =
-        connection.prepare_cached("DELETE FROM audit_events WHERE id <= (SELECT max(id) FROM audit_events) - ?1")?;
+    let mut statement = connection
+        .prepare_cached("DELETE FROM audit_events WHERE id <= (SELECT max(id) FROM audit_events) - ?1")?;
     Ok(statement.execute([EVENTS_MAX])?)
 }
 
@@ -62,13 +67,15 @@ impl Store {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
-            let sealed: Sealed = row.get(2).map_err(|error| StoreError::damaged(AUDIT_EVENT, id, error))?;
+            let sealed: Sealed = row
+                .get(2)
+                .map_err(|error| StoreError::damaged(AUDIT_EVENT, id, error))?;
             let entry = self.vault().open(AUDIT_EVENT, &RowKey::Integer(id), &sealed);
             let entry = entry.map_err(|error| StoreError::damaged(AUDIT_EVENT, id, error))?;
             page.push(AuditRecord {
                 id: AuditEventId(id),
                 at: WallTime::from_unix_ms(row.get(1)?),
-                entry: from_json(AUDIT_EVENT, &id, entry.expose_bytes())?,
+                entry: from_json(AUDIT_EVENT, id, entry.expose_bytes())?,
             });
         }
         Ok(page)

@@ -1,10 +1,10 @@
 //! What callers may ask the writer to do: typed changes, never SQL. Each is one entry of a transaction.
 
+use crate::access_keys::AccessKeyRecord;
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::client::Client;
 use crate::clock::{Moment, WallTime};
 use crate::ids::{AccessKeyId, SessionId, TokenId};
-use crate::access_keys::AccessKeyRecord;
 use crate::password::PasswordRecord;
 use crate::session::state::Session;
 use crate::session::successor::Successor;
@@ -21,24 +21,70 @@ pub(crate) struct Request {
 
 pub(crate) enum Change {
     /// A sign-in by password. Stale when the password is no longer the one that was checked.
-    StartSession { id: SessionId, session: Box<Session>, password_generation: u64, max_sessions: usize },
+    StartSession {
+        id: SessionId,
+        session: Box<Session>,
+        password_generation: u64,
+        max_sessions: usize,
+    },
     /// A sign-in by signin token: spending it and making the session are one transaction.
-    SpendSigninToken { hash: HashedToken, id: SessionId, session: Box<Session>, max_sessions: usize },
+    SpendSigninToken {
+        hash: HashedToken,
+        id: SessionId,
+        session: Box<Session>,
+        max_sessions: usize,
+    },
     /// A refresh, or a counted wrong nonce. Stale when somebody else was first.
-    ReplaceSession { id: SessionId, expected_revision: i64, session: Box<Session>, successor: Option<Successor> },
-    EndSession { id: SessionId, reason: SessionEnd },
-    EndSessions { keep: Option<SessionId>, reason: SessionEnd },
-    AddSigninToken { hash: HashedToken, record: SigninTokenRecord },
-    SpendOperationToken { jti: TokenId, forget_at: WallTime },
+    ReplaceSession {
+        id: SessionId,
+        expected_revision: i64,
+        session: Box<Session>,
+        successor: Option<Successor>,
+    },
+    EndSession {
+        id: SessionId,
+        reason: SessionEnd,
+    },
+    EndSessions {
+        keep: Option<SessionId>,
+        reason: SessionEnd,
+    },
+    AddSigninToken {
+        hash: HashedToken,
+        record: SigninTokenRecord,
+    },
+    SpendOperationToken {
+        jti: TokenId,
+        forget_at: WallTime,
+    },
     /// Stale when the password changed since `expected_generation`.
-    SetPassword { record: Box<PasswordRecord>, expected_generation: Option<u64>, sessions: KeepSessions },
+    SetPassword {
+        record: Box<PasswordRecord>,
+        expected_generation: Option<u64>,
+        sessions: KeepSessions,
+    },
     /// Stale when the password changed meanwhile.
-    UpgradePasswordHash { record: Box<PasswordRecord> },
-    AddAccessKey { id: AccessKeyId, record: Box<AccessKeyRecord> },
-    RevokeAccessKey { id: AccessKeyId },
-    TouchAccessKey { id: AccessKeyId, used: WallTime },
-    SetSetting { key: String, value: Option<serde_json::Value> },
-    AddSigningKey { key: NewSigningKey },
+    UpgradePasswordHash {
+        record: Box<PasswordRecord>,
+    },
+    AddAccessKey {
+        id: AccessKeyId,
+        record: Box<AccessKeyRecord>,
+    },
+    RevokeAccessKey {
+        id: AccessKeyId,
+    },
+    TouchAccessKey {
+        id: AccessKeyId,
+        used: WallTime,
+    },
+    SetSetting {
+        key: String,
+        value: Option<serde_json::Value>,
+    },
+    AddSigningKey {
+        key: NewSigningKey,
+    },
     Record(AuditEvent),
 }
 

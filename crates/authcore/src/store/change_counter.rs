@@ -28,5 +28,7 @@ impl ChangeCounter {
 }
 
 fn read(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    Ok(connection
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))?)
 }

@@ -14,8 +14,16 @@ pub(super) const SIGNING_KEY: SealedColumn = SealedColumn::new("signing_keys", "
 pub(super) const ACCESS_KEY: SealedColumn = SealedColumn::new("access_keys", "record");
 pub(super) const AUDIT_EVENT: SealedColumn = SealedColumn::new("audit_events", "record");
 
-const ALL: [SealedColumn; 8] =
-    [SETTING, SERVER_STATE, PASSWORD, SESSION, SIGNIN_TOKEN, SIGNING_KEY, ACCESS_KEY, AUDIT_EVENT];
+const ALL: [SealedColumn; 8] = [
+    SETTING,
+    SERVER_STATE,
+    PASSWORD,
+    SESSION,
+    SIGNIN_TOKEN,
+    SIGNING_KEY,
+    ACCESS_KEY,
+    AUDIT_EVENT,
+];
 
 #[expect(clippy::expect_used, reason = "a constant list; a test looks it over")]
 pub(super) fn registry() -> ColumnRegistry {
@@ -33,7 +41,10 @@ pub(super) fn check_schema(connection: &Connection) -> Result<(), OpenError> {
             )
             .map_err(super::StoreError::from)?;
         if found != 1 {
-            return Err(OpenError::ColumnMissing { table: column.table(), column: column.column() });
+            return Err(OpenError::ColumnMissing {
+                table: column.table(),
+                column: column.column(),
+            });
         }
     }
     Ok(())
@@ -71,7 +82,10 @@ mod tests {
         for (table, column) in blobs {
             let sealed = ALL.iter().any(|c| c.table() == table && c.column() == column);
             let plain = PLAIN.contains(&(table.as_str(), column.as_str()));
-            assert!(sealed != plain, "{table}.{column} is neither sealed nor known to be plain");
+            assert!(
+                sealed != plain,
+                "{table}.{column} is neither sealed nor known to be plain"
+            );
         }
     }
 }

@@ -53,7 +53,11 @@ pub enum StoreError {
 
 impl StoreError {
     /// Starts the description of a row that is not what it should be.
-    pub(super) fn damaged(column: fieldcrypt::SealedColumn, row: impl ToString, reason: impl ToString) -> Self {
+    pub(super) fn damaged(
+        column: fieldcrypt::SealedColumn,
+        row: impl std::fmt::Display,
+        reason: impl std::fmt::Display,
+    ) -> Self {
         Self::Damaged {
             table: column.table(),
             column: column.column(),

@@ -12,7 +12,11 @@ use super::{StoreError, access_keys, passwords, sessions, settings, signing_keys
 use crate::clock::WallTime;
 use crate::live::Loaded;
 
-pub(super) fn everything(connection: &Connection, vault: &Vault, now: WallTime) -> Result<Loaded, StoreError> {
+pub(super) fn everything(
+    connection: &Connection,
+    vault: &Vault,
+    now: WallTime,
+) -> Result<Loaded, StoreError> {
     Ok(Loaded {
         sessions: sessions::load(connection, vault, now)?,
         access_keys: access_keys::load(connection, vault)?,
@@ -24,7 +28,9 @@ pub(super) fn everything(connection: &Connection, vault: &Vault, now: WallTime) 
 
 /// The plaintext of a record, wiped once it is sealed.
 pub(super) fn to_json(record: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    serde_json::to_vec(record).map(Zeroizing::new).map_err(|error| StoreError::Keyring(error.to_string()))
+    serde_json::to_vec(record)
+        .map(Zeroizing::new)
+        .map_err(|error| StoreError::Keyring(error.to_string()))
 }
 
 /// The record in opened bytes. The error names the row, never its content.
@@ -34,6 +40,14 @@ pub(super) fn from_json<T: DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| {
-        StoreError::damaged(column, row, format!("its content does not read (line {}, column {})", error.line(), error.column()))
+        StoreError::damaged(
+            column,
+            row,
+            format!(
+                "its content does not read (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        )
     })
 }

@@ -14,7 +14,9 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
         .set_grouped(true)
         .run(connection)
         .map(drop)
-        .map_err(|error| OpenError::Schema { reason: error.to_string() })
+        .map_err(|error| OpenError::Schema {
+            reason: error.to_string(),
+        })
 }
 
 #[cfg(test)]
@@ -30,8 +32,11 @@ mod tests {
             .filter(|name| name != "README.md")
             .collect();
         files.sort();
-        let mut embedded: Vec<String> =
-            migrations::runner().get_migrations().iter().map(|m| format!("{m}.sql")).collect();
+        let mut embedded: Vec<String> = migrations::runner()
+            .get_migrations()
+            .iter()
+            .map(|m| format!("{m}.sql"))
+            .collect();
         embedded.sort();
         assert_eq!(embedded, files);
     }

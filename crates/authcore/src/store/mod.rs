@@ -103,10 +103,17 @@ pub(crate) struct Opened {
 /// Makes a new database file with its vault and schema.
 pub(crate) fn create(path: &Path, secret: &SlotSecret, now: WallTime) -> Result<Opened, OpenError> {
     if path.exists() {
-        return Err(OpenError::AlreadyExists { path: path.to_owned() });
+        return Err(OpenError::AlreadyExists {
+            path: path.to_owned(),
+        });
     }
     let mut connection = connect(path, OpenMode::CreateNew)?;
-    let vault = Vault::create(&mut connection, columns::registry(), secret, NewVault::first(now.unix_ms() / 1000))?;
+    let vault = Vault::create(
+        &mut connection,
+        columns::registry(),
+        secret,
+        &NewVault::first(now.unix_ms() / 1000),
+    )?;
     migrations::run(&mut connection)?;
     columns::check_schema(&connection)?;
     Ok(Opened { connection, vault })
@@ -115,7 +122,9 @@ pub(crate) fn create(path: &Path, secret: &SlotSecret, now: WallTime) -> Result<
 /// Opens an existing database. With the wrong secret, no byte of it changes.
 pub(crate) fn open(path: &Path, secret: &SlotSecret) -> Result<Opened, OpenError> {
     if !path.exists() {
-        return Err(OpenError::Missing { path: path.to_owned() });
+        return Err(OpenError::Missing {
+            path: path.to_owned(),
+        });
     }
     let vault = Vault::unlock(&connect(path, OpenMode::ReadOnly)?, columns::registry(), secret)?;
     let mut connection = connect(path, OpenMode::Existing)?;
@@ -152,5 +161,8 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn connect(path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
-    open_connection(path, mode).map_err(|source| OpenError::Connection { path: path.to_owned(), source })
+    open_connection(path, mode).map_err(|source| OpenError::Connection {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -24,7 +24,7 @@ pub(super) fn load(connection: &Connection, vault: &Vault) -> Result<PasswordRec
     let sealed = sealed.ok_or_else(|| StoreError::damaged(PASSWORD, ROW, "it is missing"))?;
     let record = vault.open(PASSWORD, &RowKey::Integer(ROW), &sealed);
     let record = record.map_err(|error| StoreError::damaged(PASSWORD, ROW, error))?;
-    from_json(PASSWORD, &ROW, record.expose_bytes())
+    from_json(PASSWORD, ROW, record.expose_bytes())
 }
 
 /// How often the password was set; a proof made for an older one is stale.
@@ -45,7 +45,11 @@ pub(super) fn set(
     if expected_generation.is_some_and(|expected| expected != current) {
         return Ok(Outcome::Stale);
     }
-    put(connection, room, &PasswordRecord { generation: current.saturating_add(1), ..record.clone() })?;
+    put(
+        connection,
+        room,
+        &record.with_generation(current.saturating_add(1)),
+    )?;
     audit::record(connection, room, request, AuditEvent::PasswordChanged)?;
     let keep = match keep {
         KeepSessions::All => return Ok(Outcome::Done),
@@ -70,13 +74,18 @@ pub(super) fn upgrade(
 }
 
 /// The first password of a new database.
-pub(crate) fn put_first(connection: &Connection, vault: &Vault, record: &PasswordRecord) -> Result<(), StoreError> {
+pub(crate) fn put_first(
+    connection: &Connection,
+    vault: &Vault,
+    record: &PasswordRecord,
+) -> Result<(), StoreError> {
     write(connection, vault, record)
 }
 
 fn put(connection: &Connection, room: &mut Room<'_>, record: &PasswordRecord) -> Result<(), StoreError> {
     write(connection, room.vault, record)?;
-    room.published.push(LiveChange::PutPassword(record.clone()));
+    room.published
+        .push(LiveChange::PutPassword(Box::new(record.clone())));
     Ok(())
 }
 

@@ -14,16 +14,26 @@ const HIGHEST_WALL_TIME: &str = "highest-wall-time";
 pub(crate) fn token_hash_key(connection: &Connection, vault: &Vault) -> Result<SecretKey, StoreError> {
     let damaged = |reason: &str| StoreError::damaged(SERVER_STATE, TOKEN_HASH_KEY, reason);
     let secret = fetch(connection, vault, TOKEN_HASH_KEY)?.ok_or_else(|| damaged("it is missing"))?;
-    let bytes = <&[u8; 32]>::try_from(secret.expose_bytes()).map_err(|_| damaged("it is not 32 bytes long"))?;
+    let bytes =
+        <&[u8; 32]>::try_from(secret.expose_bytes()).map_err(|_| damaged("it is not 32 bytes long"))?;
     Ok(SecretKey::from_bytes(bytes))
 }
 
-pub(crate) fn put_token_hash_key(connection: &Connection, vault: &Vault, key: &SecretKey) -> Result<(), StoreError> {
+pub(crate) fn put_token_hash_key(
+    connection: &Connection,
+    vault: &Vault,
+    key: &SecretKey,
+) -> Result<(), StoreError> {
     put(connection, vault, TOKEN_HASH_KEY, key.expose_bytes())
 }
 
-pub(super) fn highest_wall_time(connection: &Connection, vault: &Vault) -> Result<Option<WallTime>, StoreError> {
-    let Some(secret) = fetch(connection, vault, HIGHEST_WALL_TIME)? else { return Ok(None) };
+pub(super) fn highest_wall_time(
+    connection: &Connection,
+    vault: &Vault,
+) -> Result<Option<WallTime>, StoreError> {
+    let Some(secret) = fetch(connection, vault, HIGHEST_WALL_TIME)? else {
+        return Ok(None);
+    };
     let bytes = secret
         .expose_bytes()
         .try_into()
@@ -31,7 +41,11 @@ pub(super) fn highest_wall_time(connection: &Connection, vault: &Vault) -> Resul
     Ok(Some(WallTime::from_unix_ms(i64::from_be_bytes(bytes))))
 }
 
-pub(super) fn put_highest_wall_time(connection: &Connection, vault: &Vault, now: WallTime) -> Result<(), StoreError> {
+pub(super) fn put_highest_wall_time(
+    connection: &Connection,
+    vault: &Vault,
+    now: WallTime,
+) -> Result<(), StoreError> {
     put(connection, vault, HIGHEST_WALL_TIME, &now.unix_ms().to_be_bytes())
 }
 

@@ -29,10 +29,12 @@ pub(super) fn load(
     let mut sessions = HashMap::new();
     while let Some(row) = rows.next()? {
         let id = SessionId::from_bytes(row.get(0)?);
-        let sealed: Sealed = row.get(2).map_err(|error| StoreError::damaged(SESSION, id, error))?;
+        let sealed: Sealed = row
+            .get(2)
+            .map_err(|error| StoreError::damaged(SESSION, id, error))?;
         let record = vault.open(SESSION, &RowKey::Blob(id.as_bytes()), &sealed);
         let record = record.map_err(|error| StoreError::damaged(SESSION, id, error))?;
-        let session: Session = from_json(SESSION, &id, record.expose_bytes())?;
+        let session: Session = from_json(SESSION, id, record.expose_bytes())?;
         if !session.is_over(now) {
             sessions.insert(id, Arc::new(LiveSession::new(session, row.get(1)?, None)));
         }
@@ -50,20 +52,34 @@ pub(super) fn insert(
     max_sessions: usize,
 ) -> Result<(), StoreError> {
     if room.live.session_count() >= max_sessions
-        && let Some((oldest, _)) = room
-            .live
-            .sessions()
-            .into_iter()
-            .min_by_key(|(_, live)| (live.session.remember == Remember::Remembered, live.session.rotated))
+        && let Some((oldest, _)) = room.live.sessions().into_iter().min_by_key(|(_, live)| {
+            (
+                live.session.remember == Remember::Remembered,
+                live.session.rotated,
+            )
+        })
     {
         end(connection, room, request, oldest, SessionEnd::Crowded)?;
     }
-    let sealed = room.vault.seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
+    let sealed = room
+        .vault
+        .seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
     connection
         .prepare_cached("INSERT INTO sessions (id, revision, record) VALUES (?1, 1, ?2)")?
         .execute((id.as_bytes(), sealed))?;
-    audit::record(connection, room, request, AuditEvent::SignedIn { session: id, way: session.way })?;
-    room.published.push(LiveChange::PutSession(id, Arc::new(LiveSession::new(session.clone(), 1, None))));
+    audit::record(
+        connection,
+        room,
+        request,
+        AuditEvent::SignedIn {
+            session: id,
+            way: session.way,
+        },
+    )?;
+    room.published.push(LiveChange::PutSession(
+        id,
+        Arc::new(LiveSession::new(session.clone(), 1, None)),
+    ));
     Ok(())
 }
 
@@ -76,7 +92,9 @@ pub(super) fn replace(
     session: &Session,
     successor: Option<&Successor>,
 ) -> Result<Outcome, StoreError> {
-    let sealed = room.vault.seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
+    let sealed = room
+        .vault
+        .seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
     let revision = expected.saturating_add(1);
     let changed = connection
         .prepare_cached("UPDATE sessions SET revision = ?3, record = ?4 WHERE id = ?1 AND revision = ?2")?
@@ -96,7 +114,9 @@ pub(super) fn end(
     id: SessionId,
     reason: SessionEnd,
 ) -> Result<Outcome, StoreError> {
-    let ended = connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_bytes()])?;
+    let ended = connection
+        .prepare_cached("DELETE FROM sessions WHERE id = ?1")?
+        .execute([id.as_bytes()])?;
     if ended == 0 {
         return Ok(Outcome::NotFound);
     }
@@ -105,7 +125,16 @@ pub(super) fn end(
         .session(id)
         .map(|live| live.session.client.clone())
         .filter(|last| *last != request.client);
-    audit::record(connection, room, request, AuditEvent::SessionEnded { session: id, reason, last_client })?;
+    audit::record(
+        connection,
+        room,
+        request,
+        AuditEvent::SessionEnded {
+            session: id,
+            reason,
+            last_client,
+        },
+    )?;
     room.published.push(LiveChange::RemoveSession(id));
     Ok(Outcome::Ended(ended))
 }
@@ -121,18 +150,29 @@ pub(super) fn end_all(
         .prepare_cached("DELETE FROM sessions WHERE id IS NOT ?1")?
         .execute([keep.as_ref().map(SessionId::as_bytes)])?;
     if ended > 0 {
-        audit::record(connection, room, request, AuditEvent::SessionsEnded { count: ended, reason })?;
+        audit::record(
+            connection,
+            room,
+            request,
+            AuditEvent::SessionsEnded { count: ended, reason },
+        )?;
     }
     room.published.push(LiveChange::RemoveSessions { keep });
     Ok(Outcome::Ended(ended))
 }
 
 /// Deletes the rows of sessions that have ended by their limits.
-pub(super) fn sweep(connection: &Connection, room: &mut Room<'_>, now: WallTime) -> Result<usize, StoreError> {
+pub(super) fn sweep(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    now: WallTime,
+) -> Result<usize, StoreError> {
     let mut swept = 0;
     for (id, live) in room.live.sessions() {
         if live.session.is_over(now) {
-            swept += connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_bytes()])?;
+            swept += connection
+                .prepare_cached("DELETE FROM sessions WHERE id = ?1")?
+                .execute([id.as_bytes()])?;
             room.published.push(LiveChange::RemoveSession(id));
         }
     }

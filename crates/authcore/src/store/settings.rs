@@ -21,7 +21,9 @@ pub(super) fn load(connection: &Connection, vault: &Vault) -> Result<SettingValu
     let mut values = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let key: String = row.get(0)?;
-        let sealed: Sealed = row.get(1).map_err(|error| StoreError::damaged(SETTING, &key, error))?;
+        let sealed: Sealed = row
+            .get(1)
+            .map_err(|error| StoreError::damaged(SETTING, &key, error))?;
         let opened = vault.open(SETTING, &RowKey::Text(&key), &sealed);
         let opened = opened.map_err(|error| StoreError::damaged(SETTING, &key, error))?;
         let value: Value = from_json(SETTING, &key, opened.expose_bytes())?;
@@ -47,12 +49,20 @@ pub(super) fn set(
                 )?
                 .execute((key, sealed))?
         }
-        None => connection.prepare_cached("DELETE FROM settings WHERE key = ?1")?.execute([key])?,
+        None => connection
+            .prepare_cached("DELETE FROM settings WHERE key = ?1")?
+            .execute([key])?,
     };
     if changed == 0 {
         return Ok(Outcome::NotFound);
     }
-    audit::record(connection, room, request, AuditEvent::SettingChanged { key: key.to_owned() })?;
-    room.published.push(LiveChange::PutSettings(load(connection, room.vault)?));
+    audit::record(
+        connection,
+        room,
+        request,
+        AuditEvent::SettingChanged { key: key.to_owned() },
+    )?;
+    room.published
+        .push(LiveChange::PutSettings(load(connection, room.vault)?));
     Ok(Outcome::Done)
 }

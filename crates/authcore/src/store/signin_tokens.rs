@@ -39,11 +39,17 @@ pub(super) fn spend(
         .prepare_cached("SELECT record FROM signin_tokens WHERE hash = ?1")?
         .query_row([hash.as_bytes()], |row| row.get(0))
         .optional()?;
-    let Some(sealed) = sealed else { return Ok(Outcome::NotFound) };
+    let Some(sealed) = sealed else {
+        return Ok(Outcome::NotFound);
+    };
     let row = RowKey::Blob(hash.as_bytes());
     let damaged = |error| StoreError::damaged(SIGNIN_TOKEN, "of the token that was presented", error);
     let record = room.vault.open(SIGNIN_TOKEN, &row, &sealed).map_err(damaged)?;
-    let record: SigninTokenRecord = from_json(SIGNIN_TOKEN, "of the token that was presented", record.expose_bytes())?;
+    let record: SigninTokenRecord = from_json(
+        SIGNIN_TOKEN,
+        "of the token that was presented",
+        record.expose_bytes(),
+    )?;
     if let Some(first) = record.spent_by {
         sessions::end(connection, room, request, first, SessionEnd::SigninTokenReused)?;
         return Ok(Outcome::Taken);
@@ -51,7 +57,15 @@ pub(super) fn spend(
     if request.now.wall >= record.expires {
         return Ok(Outcome::Expired);
     }
-    put(connection, room, hash, &SigninTokenRecord { spent_by: Some(session), ..record })?;
+    put(
+        connection,
+        room,
+        hash,
+        &SigninTokenRecord {
+            spent_by: Some(session),
+            ..record
+        },
+    )?;
     Ok(Outcome::Done)
 }
 
@@ -61,7 +75,9 @@ fn put(
     hash: &HashedToken,
     record: &SigninTokenRecord,
 ) -> Result<(), StoreError> {
-    let sealed = room.vault.seal(SIGNIN_TOKEN, &RowKey::Blob(hash.as_bytes()), &to_json(record)?)?;
+    let sealed = room
+        .vault
+        .seal(SIGNIN_TOKEN, &RowKey::Blob(hash.as_bytes()), &to_json(record)?)?;
     connection
         .prepare_cached(
             "INSERT INTO signin_tokens (hash, forget_at, record) VALUES (?1, ?2, ?3)

@@ -13,7 +13,11 @@ use crate::ids::SigningKeyId;
 use crate::live::LiveChange;
 use crate::signing_keys::{NewSigningKey, SigningKeySet, StoredSigningKey, overlap};
 
-pub(super) fn load(connection: &Connection, vault: &Vault, now: WallTime) -> Result<SigningKeySet, StoreError> {
+pub(super) fn load(
+    connection: &Connection,
+    vault: &Vault,
+    now: WallTime,
+) -> Result<SigningKeySet, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT kid, public_key, created_at, retired_at, private_key FROM signing_keys ORDER BY created_at, kid")?;
     let mut rows = statement.query([])?;
@@ -26,17 +30,21 @@ pub(super) fn load(connection: &Connection, vault: &Vault, now: WallTime) -> Res
         if retired.is_some_and(|retired| overlap::is_gone(retired, now)) {
             continue;
         }
-        let sealed: Sealed = row.get(4).map_err(|error| StoreError::damaged(SIGNING_KEY, &kid, error))?;
+        let sealed: Sealed = row
+            .get(4)
+            .map_err(|error| StoreError::damaged(SIGNING_KEY, &kid, error))?;
         let seed = vault.open(SIGNING_KEY, &RowKey::Text(&kid), &sealed);
         let seed = seed.map_err(|error| StoreError::damaged(SIGNING_KEY, &kid, error))?;
-        let seed = <&[u8; 32]>::try_from(seed.expose_bytes()).map_err(|_| damaged("it is not a 32-byte seed"))?;
+        let seed =
+            <&[u8; 32]>::try_from(seed.expose_bytes()).map_err(|_| damaged("it is not a 32-byte seed"))?;
         let public: [u8; 32] = row.get(1)?;
         keys.push(
             StoredSigningKey::new(SigningKeyId(kid.clone()), seed, &public, created, retired)
                 .ok_or_else(|| damaged("its public key or its kid does not fit the private key"))?,
         );
     }
-    SigningKeySet::new(keys).ok_or_else(|| StoreError::damaged(SIGNING_KEY, "(any)", "no key is left that signs"))
+    SigningKeySet::new(keys)
+        .ok_or_else(|| StoreError::damaged(SIGNING_KEY, "(any)", "no key is left that signs"))
 }
 
 /// A new key that signs from now on; the others verify until the last token they signed has expired.
@@ -50,8 +58,17 @@ pub(super) fn add(
         .prepare_cached("UPDATE signing_keys SET retired_at = ?1 WHERE retired_at IS NULL")?
         .execute([request.now.wall.unix_ms()])?;
     insert(connection, room.vault, key, request.now.wall)?;
-    audit::record(connection, room, request, AuditEvent::SigningKeyCreated { kid: key.kid.clone() })?;
-    room.published.push(LiveChange::PutSigningKeys(load(connection, room.vault, request.now.wall)?));
+    audit::record(
+        connection,
+        room,
+        request,
+        AuditEvent::SigningKeyCreated { kid: key.kid.clone() },
+    )?;
+    room.published.push(LiveChange::PutSigningKeys(load(
+        connection,
+        room.vault,
+        request.now.wall,
+    )?));
     Ok(Outcome::Done)
 }
 
@@ -63,19 +80,28 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     let sealed = vault.seal(SIGNING_KEY, &RowKey::Text(key.kid.as_str()), key.expose_seed())?;
     connection
-        .prepare_cached("INSERT INTO signing_keys (kid, public_key, created_at, private_key) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO signing_keys (kid, public_key, created_at, private_key) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute((key.kid.as_str(), key.public, now.unix_ms(), sealed))?;
     Ok(())
 }
 
 /// Deletes keys whose last token has expired.
-pub(super) fn sweep(connection: &Connection, room: &mut Room<'_>, now: WallTime) -> Result<usize, StoreError> {
-    let gone = now.unix_ms().saturating_sub(i64::try_from(overlap::OVERLAP.as_millis()).unwrap_or(i64::MAX));
+pub(super) fn sweep(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    now: WallTime,
+) -> Result<usize, StoreError> {
+    let gone = now
+        .unix_ms()
+        .saturating_sub(i64::try_from(overlap::OVERLAP.as_millis()).unwrap_or(i64::MAX));
     let swept = connection
         .prepare_cached("DELETE FROM signing_keys WHERE retired_at IS NOT NULL AND retired_at <= ?1")?
         .execute([gone])?;
     if swept > 0 {
-        room.published.push(LiveChange::PutSigningKeys(load(connection, room.vault, now)?));
+        room.published
+            .push(LiveChange::PutSigningKeys(load(connection, room.vault, now)?));
     }
     Ok(swept)
 }

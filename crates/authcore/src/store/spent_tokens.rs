@@ -8,11 +8,19 @@ use crate::clock::WallTime;
 use crate::ids::TokenId;
 
 /// Notes the use; taken when there was one before.
-pub(super) fn insert(connection: &Connection, jti: TokenId, forget_at: WallTime) -> Result<Outcome, StoreError> {
+pub(super) fn insert(
+    connection: &Connection,
+    jti: TokenId,
+    forget_at: WallTime,
+) -> Result<Outcome, StoreError> {
     let inserted = connection
         .prepare_cached("INSERT INTO spent_tokens (jti, forget_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute((jti.as_bytes(), forget_at.unix_ms()))?;
-    Ok(if inserted == 1 { Outcome::Done } else { Outcome::Taken })
+    Ok(if inserted == 1 {
+        Outcome::Done
+    } else {
+        Outcome::Taken
+    })
 }
 
 pub(super) fn sweep(connection: &Connection, now: WallTime) -> Result<usize, StoreError> {

@@ -24,8 +24,8 @@ use tokio::sync::oneshot;
 use super::change::{Change, Outcome, Request};
 use super::change_counter::ChangeCounter;
 use super::{
-    OpenError, Opened, StoreError, access_keys, audit, load, passwords, reader, server_state, sessions, settings,
-    signin_tokens, signing_keys, spent_tokens,
+    OpenError, Opened, StoreError, access_keys, audit, load, passwords, reader, server_state, sessions,
+    settings, signin_tokens, signing_keys, spent_tokens,
 };
 use crate::clock::{Clock, Moment, WallTime};
 use crate::live::{Live, LiveChange};
@@ -96,16 +96,26 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&requests))
             .map_err(|error| OpenError::FirstKeys(format!("the writer thread did not start: {error}")))?;
-        let store =
-            Self { queue, thread: Mutex::new(Some(thread)), reader: Mutex::new(reader(path)?), vault, stopped };
+        let store = Self {
+            queue,
+            thread: Mutex::new(Some(thread)),
+            reader: Mutex::new(reader(path)?),
+            vault,
+            stopped,
+        };
         Ok((store, live))
     }
 
     /// Hands a change to the writer and waits until it is on disk, or is not.
     pub(crate) async fn write(&self, request: Request) -> Result<Outcome, StoreError> {
         let (answer, committed) = oneshot::channel();
-        self.queue.send(Command::Write(Box::new(request), answer)).map_err(|_| StoreError::Closed)?;
-        committed.await.map_err(|_| StoreError::Closed)?.map(Committed::into_inner)
+        self.queue
+            .send(Command::Write(Box::new(request), answer))
+            .map_err(|_| StoreError::Closed)?;
+        committed
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .map(Committed::into_inner)
     }
 
     /// Hands a change to the writer that nobody waits for.
@@ -211,7 +221,10 @@ impl Writer {
     }
 
     /// All changes in one transaction. The outer error means that none of them was made.
-    #[expect(clippy::type_complexity, reason = "one outcome a change, and what they do to the view")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "one outcome a change, and what they do to the view"
+    )]
     fn commit(
         &mut self,
         requests: &[Box<Request>],
@@ -219,15 +232,22 @@ impl Writer {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(StoreError::Stopped);
         }
-        let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have rotated keys or ended sessions: take that in before anything is decided or sealed.
         if self.counter.moved(&transaction)? {
-            take_in(&transaction, &self.vault, &self.live, &self.clock).inspect_err(|_| self.counter.forget())?;
+            take_in(&transaction, &self.vault, &self.live, &self.clock)
+                .inspect_err(|_| self.counter.forget())?;
         }
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut published = Vec::new();
         for request in requests {
-            let mut room = Room { vault: &self.vault, live: &self.live, published: Vec::new() };
+            let mut room = Room {
+                vault: &self.vault,
+                live: &self.live,
+                published: Vec::new(),
+            };
             let savepoint = transaction.savepoint()?;
             match apply(&savepoint, &mut room, request) {
                 Ok(outcome) => {
@@ -268,7 +288,8 @@ impl Writer {
     fn watch(&mut self) -> Result<(), StoreError> {
         if self.counter.moved(&self.connection)? {
             let transaction = self.connection.transaction()?;
-            take_in(&transaction, &self.vault, &self.live, &self.clock).inspect_err(|_| self.counter.forget())?;
+            take_in(&transaction, &self.vault, &self.live, &self.clock)
+                .inspect_err(|_| self.counter.forget())?;
             transaction.commit()?;
         }
         Ok(())
@@ -277,12 +298,21 @@ impl Writer {
     /// Sweeps out what has expired, if there is anything.
     fn sweep(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if self.swept.is_some_and(|last| now.monotonic.since(last.monotonic) < SWEEP) {
+        if self
+            .swept
+            .is_some_and(|last| now.monotonic.since(last.monotonic) < SWEEP)
+        {
             return Ok(());
         }
         self.swept = Some(now);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut room = Room { vault: &self.vault, live: &self.live, published: Vec::new() };
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut room = Room {
+            vault: &self.vault,
+            live: &self.live,
+            published: Vec::new(),
+        };
         let swept = sessions::sweep(&transaction, &mut room, now.wall)?
             + signin_tokens::sweep(&transaction, now.wall)?
             + spent_tokens::sweep(&transaction, now.wall)?
@@ -310,7 +340,10 @@ impl Writer {
         }
         let now = self.clock.now().wall;
         let vault = Arc::clone(&self.vault);
-        let kept = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from);
+        let kept = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from);
         let kept = kept.and_then(|transaction| {
             keep_books(&transaction, &vault, now)?;
             Ok(transaction.commit()?)
@@ -323,7 +356,10 @@ impl Writer {
     fn failed(&self, error: &StoreError) {
         if error.leaves_the_disk_unknown() {
             self.stopped.store(true, Ordering::Relaxed);
-            tracing::error!(?error, "a write failed; nothing more is written until the server is started again");
+            tracing::error!(
+                ?error,
+                "a write failed; nothing more is written until the server is started again"
+            );
         } else {
             tracing::warn!(?error, "a change was not made");
         }
@@ -334,7 +370,9 @@ impl Writer {
 /// what one crash loses, seconds of time and a few thousand of four thousand million uses.
 fn keep_books(connection: &Connection, vault: &Vault, now: WallTime) -> Result<(), StoreError> {
     server_state::put_highest_wall_time(connection, vault, now)?;
-    vault.record_uses(connection).map_err(|error| StoreError::Keyring(error.to_string()))
+    vault
+        .record_uses(connection)
+        .map_err(|error| StoreError::Keyring(error.to_string()))
 }
 
 fn is_due(kept: Option<WallTime>, now: WallTime, every: Duration) -> bool {
@@ -355,7 +393,9 @@ pub(super) struct Room<'a> {
 }
 
 fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {
-    vault.reload_if_changed(connection).map_err(|error| StoreError::Keyring(error.to_string()))?;
+    vault
+        .reload_if_changed(connection)
+        .map_err(|error| StoreError::Keyring(error.to_string()))?;
     if let Some(highest) = server_state::highest_wall_time(connection, vault)? {
         clock.raise_to(highest);
     }
@@ -366,30 +406,54 @@ fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -
 
 fn apply(connection: &Connection, room: &mut Room<'_>, request: &Request) -> Result<Outcome, StoreError> {
     match &request.change {
-        Change::StartSession { id, session, password_generation, max_sessions } => {
+        Change::StartSession {
+            id,
+            session,
+            password_generation,
+            max_sessions,
+        } => {
             if passwords::generation(connection, room.vault)? != *password_generation {
                 return Ok(Outcome::Stale);
             }
             sessions::insert(connection, room, request, *id, session, *max_sessions)?;
             Ok(Outcome::Done)
         }
-        Change::SpendSigninToken { hash, id, session, max_sessions } => {
+        Change::SpendSigninToken {
+            hash,
+            id,
+            session,
+            max_sessions,
+        } => {
             let outcome = signin_tokens::spend(connection, room, request, hash, *id)?;
             if outcome == Outcome::Done {
                 sessions::insert(connection, room, request, *id, session, *max_sessions)?;
             }
             Ok(outcome)
         }
-        Change::ReplaceSession { id, expected_revision, session, successor } => {
-            sessions::replace(connection, room, *id, *expected_revision, session, successor.as_ref())
-        }
+        Change::ReplaceSession {
+            id,
+            expected_revision,
+            session,
+            successor,
+        } => sessions::replace(
+            connection,
+            room,
+            *id,
+            *expected_revision,
+            session,
+            successor.as_ref(),
+        ),
         Change::EndSession { id, reason } => sessions::end(connection, room, request, *id, *reason),
         Change::EndSessions { keep, reason } => sessions::end_all(connection, room, request, *keep, *reason),
-        Change::AddSigninToken { hash, record } => signin_tokens::insert(connection, room, request, hash, record),
-        Change::SpendOperationToken { jti, forget_at } => spent_tokens::insert(connection, *jti, *forget_at),
-        Change::SetPassword { record, expected_generation, sessions } => {
-            passwords::set(connection, room, request, record, *expected_generation, *sessions)
+        Change::AddSigninToken { hash, record } => {
+            signin_tokens::insert(connection, room, request, hash, record)
         }
+        Change::SpendOperationToken { jti, forget_at } => spent_tokens::insert(connection, *jti, *forget_at),
+        Change::SetPassword {
+            record,
+            expected_generation,
+            sessions,
+        } => passwords::set(connection, room, request, record, *expected_generation, *sessions),
         Change::UpgradePasswordHash { record } => passwords::upgrade(connection, room, record),
         Change::AddAccessKey { id, record } => access_keys::insert(connection, room, request, *id, record),
         Change::RevokeAccessKey { id } => access_keys::revoke(connection, room, request, *id),

@@ -30,7 +30,9 @@ pub struct SessionProof(PlainToken);
 impl SessionProof {
     pub(crate) fn of(session_secret: &PlainToken) -> Self {
         let secret = fieldcrypt::SecretKey::from_bytes(session_secret.expose_bytes());
-        Self(PlainToken::from_bytes(secret.derive("postern/v1/session/ses").expose_bytes()))
+        Self(PlainToken::from_bytes(
+            secret.derive("postern/v1/session/ses").expose_bytes(),
+        ))
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -59,7 +61,9 @@ pub(crate) fn sign(
 ) -> Result<AccessToken, SigningFailed> {
     let ses = proof.token().expose_text();
     let claims = Claims::new(issuer, session, &ses, jti, now, ACCESS_TOKEN_LIFE.as_secs());
-    signing.sign(TokenType::Access, &claims).map(|token| AccessToken(Zeroizing::new(token)))
+    signing
+        .sign(TokenType::Access, &claims)
+        .map(|token| AccessToken(Zeroizing::new(token)))
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ impl AccessKeySecret {
         if check != check_digits(id, secret) {
             return None;
         }
-        Some(Self { id: AccessKeyId::parse(id)?, secret: PlainToken::parse(secret)? })
+        Some(Self {
+            id: AccessKeyId::parse(id)?,
+            secret: PlainToken::parse(secret)?,
+        })
     }
 
     /// The text, to show once.
@@ -39,7 +42,9 @@ impl AccessKeySecret {
         let id = self.id.to_string();
         let secret = self.secret.expose_text();
         let check = check_digits(&id, &secret);
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + id.len() + 1 + secret.len() + CHECK));
+        let mut text = Zeroizing::new(String::with_capacity(
+            PREFIX.len() + id.len() + 1 + secret.len() + CHECK,
+        ));
         for part in [PREFIX, &id, "_", &secret, &check] {
             text.push_str(part);
         }
@@ -50,7 +55,11 @@ impl AccessKeySecret {
 /// The first 30 bits of SHA-256 over id and secret, in base32. It guards against typing, not against guessing: the
 /// secret it is made from has 256 bits.
 fn check_digits(id: &str, secret: &str) -> String {
-    let digest = Sha256::new().chain_update(id).chain_update("_").chain_update(secret).finalize();
+    let digest = Sha256::new()
+        .chain_update(id)
+        .chain_update("_")
+        .chain_update(secret)
+        .finalize();
     let mut text = BASE32_NOPAD.encode(&digest);
     text.truncate(CHECK);
     text.make_ascii_lowercase();
@@ -66,7 +75,10 @@ mod tests {
     assert_not_impl_any!(AccessKeySecret: std::fmt::Debug, Clone, Default, PartialEq, serde::Serialize);
 
     fn key() -> AccessKeySecret {
-        AccessKeySecret { id: AccessKeyId::from_bytes([1, 2, 3, 4, 5, 6]), secret: PlainToken::from_bytes(&[9; 32]) }
+        AccessKeySecret {
+            id: AccessKeyId::from_bytes([1, 2, 3, 4, 5, 6]),
+            secret: PlainToken::from_bytes(&[9; 32]),
+        }
     }
 
     #[test]

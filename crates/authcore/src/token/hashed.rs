@@ -11,7 +11,7 @@ use fieldcrypt::SecretKey;
 use fieldcrypt::random::{self, RandomError};
 
 /// 256 random bits that a client holds and the database does not. Wiped on drop.
-pub struct PlainToken(Zeroizing<[u8; 32]>);
+pub(crate) struct PlainToken(Zeroizing<[u8; 32]>);
 
 impl PlainToken {
     /// A new one from the operating system's random source.
@@ -48,20 +48,16 @@ impl PlainToken {
 
 /// The keyed hash of a token: all that is ever stored of one. Compared in constant time only.
 #[derive(Clone)]
-pub struct HashedToken([u8; 32]);
+pub(crate) struct HashedToken([u8; 32]);
 
 impl HashedToken {
-    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// Whether both are the hash of the same token; constant time.
     #[must_use]
-    pub fn matches(&self, other: &Self) -> bool {
+    pub(crate) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -149,7 +145,10 @@ mod tests {
         let mut other = text.to_string();
         other.pop();
         other.push('9');
-        assert!(PlainToken::parse(&other).is_none(), "a second spelling of the same bytes was read");
+        assert!(
+            PlainToken::parse(&other).is_none(),
+            "a second spelling of the same bytes was read"
+        );
         assert!(PlainToken::parse(&format!("{}=", &*text)).is_none());
     }
 

@@ -1,6 +1,6 @@
 //! Signed JSON web tokens: the only user of the JWT library.
 //!
-//! One algorithm, EdDSA over Ed25519 (RFC 8037), verified strictly; the kind of token is in `typ` and checked before the
+//! One algorithm, `EdDSA` over Ed25519 (RFC 8037), verified strictly; the kind of token is in `typ` and checked before the
 //! signature (RFC 8725 sections 3.1 and 3.11). `kid` is a look-up key and nothing else; `jku`, `jwk`, `x5u` and their
 //! like are never followed; a token with `crit` is refused, as we understand no extension (RFC 7515 section 4.1.11).
 
@@ -69,7 +69,14 @@ impl Drop for Claims {
 
 impl Claims {
     /// Claims that begin now and end `life_seconds` later.
-    pub(crate) fn new(issuer: &str, sid: SessionId, ses: &str, jti: TokenId, now: WallTime, life_seconds: u64) -> Self {
+    pub(crate) fn new(
+        issuer: &str,
+        sid: SessionId,
+        ses: &str,
+        jti: TokenId,
+        now: WallTime,
+        life_seconds: u64,
+    ) -> Self {
         let iat = u64::try_from(now.unix_seconds()).unwrap_or(0);
         Self {
             iss: issuer.to_owned(),
@@ -117,7 +124,11 @@ impl SigningPair {
     /// The pair of that 32-byte seed (RFC 8032 section 5.1.5).
     pub(crate) fn from_seed(kid: SigningKeyId, seed: &[u8; 32], public: &VerifyingKey) -> Self {
         install_ed25519();
-        Self { kid, encoding: EncodingKey::from_ed_der(seed), decoding: DecodingKey::from_ed_der(public.as_bytes()) }
+        Self {
+            kid,
+            encoding: EncodingKey::from_ed_der(seed),
+            decoding: DecodingKey::from_ed_der(public.as_bytes()),
+        }
     }
 
     /// Signs the claims.
@@ -132,7 +143,7 @@ impl SigningPair {
 /// A token could not be signed: a defect, not a situation.
 #[derive(Debug, thiserror::Error)]
 #[error("a token could not be signed")]
-pub struct SigningFailed;
+pub(crate) struct SigningFailed;
 
 /// Checks signature, kind, issuer, audience and time. `find` looks the key up among those that still verify.
 pub(crate) fn verify<'k>(
@@ -149,8 +160,8 @@ pub(crate) fn verify<'k>(
     if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(kind.name()) || header.crit.is_some() {
         return Err(Refused::Malformed);
     }
-    let kid = header.kid.as_deref().ok_or(Refused::Malformed)?;
-    let pair = find(kid).ok_or(Refused::UnknownKey)?;
+    let named = header.kid.as_deref().ok_or(Refused::Malformed)?;
+    let pair = find(named).ok_or(Refused::UnknownKey)?;
     let claims: Claims = decode(token, &pair.decoding)?;
     if claims.iss != issuer || claims.aud != AUDIENCE || claims.sub != SUBJECT {
         return Err(Refused::Audience);
@@ -169,10 +180,12 @@ fn decode<T: DeserializeOwned>(token: &str, key: &DecodingKey) -> Result<T, Refu
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<T>(token, key, &validation).map(|data| data.claims).map_err(|error| match error.kind() {
-        ErrorKind::InvalidSignature => Refused::Signature,
-        _ => Refused::Malformed,
-    })
+    jsonwebtoken::decode::<T>(token, key, &validation)
+        .map(|data| data.claims)
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidSignature => Refused::Signature,
+            _ => Refused::Malformed,
+        })
 }
 
 /// Gives the JWT library its signature: ed25519-dalek, strict verification. Its own providers would bring RSA and NIST
@@ -191,7 +204,9 @@ fn install_ed25519() {
         key_utils: KeyUtils::new_unimplemented(),
     };
     // A provider that is already installed is ours: nothing else in this process uses the library.
-    ONCE.call_once(|| drop(PROVIDER.install_default()));
+    ONCE.call_once(|| {
+        let _ = PROVIDER.install_default();
+    });
 }
 
 struct Ed25519Signer(SigningKey);
@@ -220,14 +235,18 @@ struct Ed25519Verifier(VerifyingKey);
 impl Ed25519Verifier {
     fn new(key: &DecodingKey) -> JwtResult<Self> {
         let bytes = <&[u8; 32]>::try_from(key.try_get_as_bytes()?).map_err(|_| ErrorKind::InvalidEddsaKey)?;
-        Ok(Self(VerifyingKey::from_bytes(bytes).map_err(|_| ErrorKind::InvalidEddsaKey)?))
+        Ok(Self(
+            VerifyingKey::from_bytes(bytes).map_err(|_| ErrorKind::InvalidEddsaKey)?,
+        ))
     }
 }
 
 impl signature::Verifier<Vec<u8>> for Ed25519Verifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let signature = Signature::from_slice(signature).map_err(|_| signature::Error::new())?;
-        self.0.verify_strict(message, &signature).map_err(|_| signature::Error::new())
+        self.0
+            .verify_strict(message, &signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 

@@ -11,9 +11,9 @@
 //! Each kind is refused everywhere else: JWTs by `typ` (RFC 8725 section 3.11), the others by their prefix and by
 //! the domain separation of [`hashed::TokenHasher`].
 
-pub mod access;
-pub mod access_key;
-pub mod hashed;
+pub(crate) mod access;
+pub(crate) mod access_key;
+pub(crate) mod hashed;
 pub(crate) mod jwt;
-pub mod operation;
-pub mod signin;
+pub(crate) mod operation;
+pub(crate) mod signin;

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use static_assertions::assert_not_impl_any;
 
-    assert_not_impl_any!(SigninToken: std::fmt::Debug, Clone, Default, PartialEq, serde::Serialize);
+    assert_not_impl_any!(SigninToken: std::fmt::Debug, Clone, Default, PartialEq, Serialize);
 
     #[test]
     fn only_the_exact_text_is_read() {
@@ -60,7 +60,12 @@ mod tests {
         let text = token.expose_text();
         assert!(text.starts_with("pst_si_"));
         assert!(SigninToken::parse(&text).is_some());
-        for bad in [format!(" {}", &*text), text.to_uppercase(), format!("{}\n", &*text), text.replace("_si_", "_ak_")] {
+        for bad in [
+            format!(" {}", &*text),
+            text.to_uppercase(),
+            format!("{}\n", &*text),
+            text.replace("_si_", "_ak_"),
+        ] {
             assert!(SigninToken::parse(&bad).is_none(), "{bad:?}");
         }
     }

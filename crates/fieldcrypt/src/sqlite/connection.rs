@@ -1,5 +1,6 @@
 //! Connections: every setting the format asks for, set and read back.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -18,8 +19,8 @@ pub enum OpenMode {
     CreateNew,
     /// It is read and written; it must exist.
     Existing,
-    /// It is only read: not a byte of the database file or its log changes. SQLite may make the shared-memory file of a
-    /// database in WAL mode and removes it at closing.
+    /// It is only read: not a byte of the database file or its log changes. A database without a log is read as
+    /// immutable, so that no log and no shared-memory file is made beside it.
     ReadOnly,
 }
 
@@ -59,8 +60,11 @@ const READING: [(&str, &str, &str); 6] = [
     ("cell_size_check", "ON", "1"),
     ("cache_size", "-8192", "-8192"),
 ];
-const WRITING: [(&str, &str, &str); 3] =
-    [("journal_mode", "WAL", "wal"), ("synchronous", "FULL", "2"), ("secure_delete", "ON", "1")];
+const WRITING: [(&str, &str, &str); 3] = [
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", "2"),
+    ("secure_delete", "ON", "1"),
+];
 
 /// Opens a database file.
 ///
@@ -68,18 +72,28 @@ const WRITING: [(&str, &str, &str); 3] =
 /// See [`ConnectionError`].
 pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, ConnectionError> {
     if rusqlite::version_number() < VERSION_FLOOR {
-        return Err(ConnectionError::TooOld { found: rusqlite::version() });
+        return Err(ConnectionError::TooOld {
+            found: rusqlite::version(),
+        });
     }
     let flags = match mode {
         OpenMode::CreateNew => {
             // Made by us, so that it is ours alone (0600 under the caller's umask) and never somebody else's.
-            std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+            std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(path)?;
             OpenFlags::SQLITE_OPEN_READ_WRITE
         }
         OpenMode::Existing => OpenFlags::SQLITE_OPEN_READ_WRITE,
         OpenMode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if mode == OpenMode::ReadOnly && !log_of(path).exists() {
+        Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     for (setting, wanted, reads) in READING {
@@ -94,11 +108,55 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
     Ok(connection)
 }
 
-fn set(connection: &Connection, setting: &'static str, wanted: &'static str, reads: &str) -> Result<(), ConnectionError> {
+fn log_of(path: &Path) -> std::path::PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// The file as a URI (SQLite, "Uniform Resource Identifiers"), every byte that could mean something else escaped.
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
+            uri.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(uri, "%{byte:02x}");
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn set(
+    connection: &Connection,
+    setting: &'static str,
+    wanted: &'static str,
+    reads: &str,
+) -> Result<(), ConnectionError> {
     connection.execute_batch(&format!("PRAGMA {setting} = {wanted}"))?;
-    let found: String = connection.query_row(&format!("SELECT CAST({setting} AS TEXT) FROM pragma_{setting}"), [], |row| row.get(0))
-        .or_else(|_| connection.query_row(&format!("PRAGMA {setting}"), [], |row| row.get::<_, rusqlite::types::Value>(0)).map(text))?;
-    if found == reads { Ok(()) } else { Err(ConnectionError::Setting { setting, wanted, found }) }
+    let found: String = connection
+        .query_row(
+            &format!("SELECT CAST({setting} AS TEXT) FROM pragma_{setting}"),
+            [],
+            |row| row.get(0),
+        )
+        .or_else(|_| {
+            connection
+                .query_row(&format!("PRAGMA {setting}"), [], |row| {
+                    row.get::<_, rusqlite::types::Value>(0)
+                })
+                .map(text)
+        })?;
+    if found == reads {
+        Ok(())
+    } else {
+        Err(ConnectionError::Setting {
+            setting,
+            wanted,
+            found,
+        })
+    }
 }
 
 fn text(value: rusqlite::types::Value) -> String {
@@ -115,7 +173,9 @@ fn text(value: rusqlite::types::Value) -> String {
 /// # Errors
 /// What SQLite says.
 pub fn checkpoint_truncate(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy != 0)
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map(|busy| busy != 0)
 }
 
 #[cfg(test)]
@@ -127,8 +187,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("x.sqlite");
         let made = open_connection(&path, OpenMode::CreateNew).expect("made");
-        made.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY)").expect("writes");
-        assert!(open_connection(&path, OpenMode::CreateNew).is_err(), "an existing file was taken over");
+        made.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY)")
+            .expect("writes");
+        assert!(
+            open_connection(&path, OpenMode::CreateNew).is_err(),
+            "an existing file was taken over"
+        );
         open_connection(&path, OpenMode::Existing).expect("opens");
         let reader = open_connection(&path, OpenMode::ReadOnly).expect("opens");
         assert!(reader.execute_batch("INSERT INTO t VALUES (1)").is_err());

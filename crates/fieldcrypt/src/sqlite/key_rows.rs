@@ -27,14 +27,21 @@ pub(super) fn insert_new(
     connection.execute(
         "INSERT INTO fieldcrypt_keys (number, purpose, algorithm, state, wrapped_key, created, fields_sealed)
          VALUES (?1, ?2, ?3, 'active', ?4, ?5, 0)",
-        (number, purpose.name(), new.algorithm.id(), wrapped, new.created_unix),
+        (
+            number,
+            purpose.name(),
+            new.algorithm.id(),
+            wrapped,
+            new.created_unix,
+        ),
     )?;
     Ok(())
 }
 
 /// The keyring's change counter.
 pub(super) fn version(connection: &Connection) -> Result<i64, KeyringError> {
-    let mut statement = connection.prepare_cached("SELECT keyring_version FROM fieldcrypt_install WHERE id = 1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT keyring_version FROM fieldcrypt_install WHERE id = 1")?;
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
@@ -54,18 +61,25 @@ pub(super) fn load(
         let unknown = |what| KeyringError::UnknownFormat { number, what };
         let purpose = KeyPurpose::from_name(row.get_ref(1)?.as_str().unwrap_or_default())
             .ok_or_else(|| unknown("its purpose"))?;
-        let algorithm = row.get::<_, u8>(2).ok().and_then(Algorithm::from_id).ok_or_else(|| unknown("its algorithm"))?;
-        let state =
-            KeyState::from_name(row.get_ref(3)?.as_str().unwrap_or_default()).ok_or_else(|| unknown("its state"))?;
+        let algorithm = row
+            .get::<_, u8>(2)
+            .ok()
+            .and_then(Algorithm::from_id)
+            .ok_or_else(|| unknown("its algorithm"))?;
+        let state = KeyState::from_name(row.get_ref(3)?.as_str().unwrap_or_default())
+            .ok_or_else(|| unknown("its state"))?;
         let wrapped: Option<Vec<u8>> = row.get(4)?;
         let key = match (state, wrapped) {
             (KeyState::Destroyed, _) => None,
             (KeyState::Active | KeyState::Retiring, None) => return Err(KeyringError::DamagedKey { number }),
             (KeyState::Active | KeyState::Retiring, Some(wrapped)) => {
                 let damaged = || KeyringError::DamagedKey { number };
-                let key =
-                    wrap.open_bytes(&aad(install_id, number, purpose, algorithm), &wrapped).map_err(|_| damaged())?;
-                Some(SecretKey::from_bytes(key.expose_bytes().try_into().map_err(|_| damaged())?))
+                let key = wrap
+                    .open_bytes(&aad(install_id, number, purpose, algorithm), &wrapped)
+                    .map_err(|_| damaged())?;
+                Some(SecretKey::from_bytes(
+                    key.expose_bytes().try_into().map_err(|_| damaged())?,
+                ))
             }
         };
         let info = KeyInfo {
@@ -88,7 +102,9 @@ pub(super) fn record_uses(transaction: &Connection, keyring: &Keyring) -> Result
         let written = entry.info.fields_sealed.saturating_add(uses);
         if uses > 0 {
             transaction
-                .prepare_cached("UPDATE fieldcrypt_keys SET fields_sealed = max(fields_sealed, ?2) WHERE number = ?1")?
+                .prepare_cached(
+                    "UPDATE fieldcrypt_keys SET fields_sealed = max(fields_sealed, ?2) WHERE number = ?1",
+                )?
                 .execute((entry.info.number.0, i64::try_from(written).unwrap_or(i64::MAX)))?;
         }
     }
@@ -96,7 +112,13 @@ pub(super) fn record_uses(transaction: &Connection, keyring: &Keyring) -> Result
 }
 
 fn aad(install_id: &[u8; 16], number: DataKeyNumber, purpose: KeyPurpose, algorithm: Algorithm) -> Vec<u8> {
-    let mut aad = [labels::KEYRING_AAD, &number.0.to_be_bytes(), &[algorithm.id()], install_id].concat();
+    let mut aad = [
+        labels::KEYRING_AAD,
+        &number.0.to_be_bytes(),
+        &[algorithm.id()],
+        install_id,
+    ]
+    .concat();
     lp_onto(&mut aad, purpose.name().as_bytes());
     aad
 }

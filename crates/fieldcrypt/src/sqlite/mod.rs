@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::column::ColumnRegistry;
 use crate::error::{CreateError, KeyringError, UnlockError};
-use crate::keyring::KeyPurpose;
 use crate::kdf;
+use crate::keyring::KeyPurpose;
 use crate::labels;
 use crate::random;
 use crate::secret::SecretKey;
@@ -32,7 +32,7 @@ impl Vault {
         connection: &mut Connection,
         registry: ColumnRegistry,
         secret: &SlotSecret,
-        new: NewVault,
+        new: &NewVault,
     ) -> Result<Self, CreateError> {
         if schema::exists(connection)? {
             return Err(CreateError::AlreadyExists);
@@ -42,13 +42,22 @@ impl Vault {
         let keyring_wrap = kdf::expand(&master, labels::KEYRING_WRAP);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::create(&transaction, &install_id)?;
-        slot_rows::insert_first(&transaction, &install_id, &master, secret, &new)?;
-        for (number, purpose) in [(1, KeyPurpose::Data), (2, KeyPurpose::Index), (3, KeyPurpose::Integrity)] {
-            key_rows::insert_new(&transaction, &install_id, &keyring_wrap, number, purpose, &new)?;
+        slot_rows::insert_first(&transaction, &install_id, &master, secret, new)?;
+        for (number, purpose) in [
+            (1, KeyPurpose::Data),
+            (2, KeyPurpose::Index),
+            (3, KeyPurpose::Integrity),
+        ] {
+            key_rows::insert_new(&transaction, &install_id, &keyring_wrap, number, purpose, new)?;
         }
         let keyring = key_rows::load(&transaction, &install_id, &keyring_wrap, &registry)?;
         transaction.commit()?;
-        Ok(Self { install_id, registry, keyring_wrap, keyring: RwLock::new(keyring) })
+        Ok(Self {
+            install_id,
+            registry,
+            keyring_wrap,
+            keyring: RwLock::new(keyring),
+        })
     }
 
     /// Unlocks the vault with any slot that fits. Writes nothing.
@@ -67,7 +76,12 @@ impl Vault {
         let master = slot_rows::open_any(connection, &install_id, secret)?;
         let keyring_wrap = kdf::expand(&master, labels::KEYRING_WRAP);
         let keyring = key_rows::load(connection, &install_id, &keyring_wrap, &registry)?;
-        Ok(Self { install_id, registry, keyring_wrap, keyring: RwLock::new(keyring) })
+        Ok(Self {
+            install_id,
+            registry,
+            keyring_wrap,
+            keyring: RwLock::new(keyring),
+        })
     }
 
     /// Whether the database has a vault.

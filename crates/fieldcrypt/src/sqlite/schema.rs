@@ -49,13 +49,19 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
 
 pub(super) fn install_id(connection: &Connection) -> Result<[u8; 16], UnlockError> {
     let row: Option<(i64, [u8; 16])> = connection
-        .query_row("SELECT format, install_id FROM fieldcrypt_install WHERE id = 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            "SELECT format, install_id FROM fieldcrypt_install WHERE id = 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
     match row {
         Some((VERSION, install_id)) => Ok(install_id),
-        Some((format, _)) => Err(UnlockError::UnknownFormat { what: format!("format {format} of the vault") }),
-        None => Err(UnlockError::UnknownFormat { what: "the row of fieldcrypt_install is missing".to_owned() }),
+        Some((format, _)) => Err(UnlockError::UnknownFormat {
+            what: format!("format {format} of the vault"),
+        }),
+        None => Err(UnlockError::UnknownFormat {
+            what: "the row of fieldcrypt_install is missing".to_owned(),
+        }),
     }
 }

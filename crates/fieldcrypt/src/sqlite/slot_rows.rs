@@ -22,7 +22,9 @@ pub(super) fn insert_first(
     let id = SlotId(1);
     let salt: [u8; SALT] = random::array()?;
     let opened = secret.derive(&salt, new.kdf);
-    let wrapped = opened.wrap.seal_bytes(&slot::aad(id, install_id), master.expose_bytes())?;
+    let wrapped = opened
+        .wrap
+        .seal_bytes(&slot::aad(id, install_id), master.expose_bytes())?;
     let iterations = (secret.kind() == SlotKind::Password).then_some(new.kdf.iterations());
     connection.execute(
         "INSERT INTO fieldcrypt_slots (id, kind, label, kdf_iterations, salt, commitment, wrapped_master, created)
@@ -63,21 +65,24 @@ pub(super) fn open_any(
             .wrap
             .open_bytes(&slot::aad(id, install_id), &row.get::<_, Vec<u8>>(4)?)
             .map_err(|_| damaged())?;
-        return Ok(SecretKey::from_bytes(master.expose_bytes().try_into().map_err(|_| damaged())?));
+        return Ok(SecretKey::from_bytes(
+            master.expose_bytes().try_into().map_err(|_| damaged())?,
+        ));
     }
     Err(UnlockError::WrongSecret)
 }
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<SlotInfo>, UnlockError> {
-    let mut statement =
-        connection.prepare("SELECT id, kind, label, kdf_iterations, created FROM fieldcrypt_slots ORDER BY id")?;
+    let mut statement = connection
+        .prepare("SELECT id, kind, label, kdf_iterations, created FROM fieldcrypt_slots ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut slots = Vec::new();
     while let Some(row) = rows.next()? {
         let id = SlotId(row.get(0)?);
         let kind: String = row.get(1)?;
-        let kind = SlotKind::from_name(&kind)
-            .ok_or_else(|| UnlockError::UnknownFormat { what: format!("slot {id} is of an unknown kind") })?;
+        let kind = SlotKind::from_name(&kind).ok_or_else(|| UnlockError::UnknownFormat {
+            what: format!("slot {id} is of an unknown kind"),
+        })?;
         slots.push(SlotInfo {
             id,
             kind,

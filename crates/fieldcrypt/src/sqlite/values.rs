@@ -13,7 +13,9 @@ impl ToSql for Sealed {
 
 impl FromSql for Sealed {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let ValueRef::Blob(bytes) = value else { return Err(FromSqlError::other(OpenError::NotSealed)) };
+        let ValueRef::Blob(bytes) = value else {
+            return Err(FromSqlError::other(OpenError::NotSealed));
+        };
         Self::parse(bytes.to_vec()).map_err(FromSqlError::other)
     }
 }
