@@ -1,1 +1,5 @@
-//! x
+//! The promises, kept by the real binary. This list is the table of contents.
+#![expect(clippy::expect_used, reason = "a failure ends the test")]
+
+mod a_person_signs_in_and_out;
+mod a_start_that_must_not_happen_does_not;

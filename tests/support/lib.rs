@@ -1,1 +1,196 @@
-//! x
+//! What the end-to-end tests share: the real binary on a free port, in a folder of its own.
+#![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a harness: a failure ends the test")]
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness for tests: a failure ends the test"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A running server; killed when dropped.
+pub struct Postern {
+    binary: PathBuf,
+    folder: tempfile::TempDir,
+    child: Child,
+    /// `http://127.0.0.1:<port>`.
+    pub base: String,
+    /// What it printed up to the line that says it listens.
+    pub said: String,
+}
+
+/// An answer of the server.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The refresh cookie it set: name and value.
+    pub cookie: Option<String>,
+    /// The body, `Null` when it is no JSON.
+    pub body: serde_json::Value,
+}
+
+fn command(binary: &Path, folder: &Path, verb: &str) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .current_dir(folder)
+        .arg(verb)
+        .args(["--listen", "127.0.0.1:0"])
+        .env_clear();
+    command
+}
+
+impl Postern {
+    /// Starts `binary` in an empty folder.
+    #[must_use]
+    pub fn start(binary: &str) -> Self {
+        Self::start_in(PathBuf::from(binary), tempfile::tempdir().expect("a folder"))
+    }
+
+    fn start_in(binary: PathBuf, folder: tempfile::TempDir) -> Self {
+        let mut command = command(&binary, folder.path(), "serve");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut said = String::new();
+        let base = loop {
+            let Some(Ok(line)) = lines.next() else {
+                panic!("it ended before it listened; it said: {said}")
+            };
+            if let Some(base) = line.strip_prefix("listening on ") {
+                break base.to_owned();
+            }
+            said.push_str(&line);
+            said.push('\n');
+        };
+        Self {
+            binary,
+            folder,
+            child,
+            base,
+            said,
+        }
+    }
+
+    /// Kills the server without warning and starts it again on the same folder.
+    #[must_use]
+    pub fn killed_and_restarted(mut self) -> Self {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+        let (binary, folder) = (
+            self.binary.clone(),
+            std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),
+        );
+        Self::start_in(binary, folder)
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub fn stop(&mut self) -> Option<i32> {
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
+        assert!(asked.success());
+        self.child.wait().expect("ended").code()
+    }
+
+    /// Runs another command on the same folder.
+    #[must_use]
+    pub fn run(&self, verb: &str) -> Output {
+        command(&self.binary, self.folder.path(), verb)
+            .output()
+            .expect("the binary starts")
+    }
+
+    /// The folder of the test: data directory and field password lie in it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The token of the sign-in link in a text.
+    #[must_use]
+    pub fn token_in(text: &str) -> String {
+        let (_, rest) = text.split_once("#token=").expect("a sign-in link");
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
+    /// Sends a request with JSON and headers.
+    #[must_use]
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &serde_json::Value,
+    ) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut response = if body.is_null() {
+            agent.run(request.body(()).expect("a request"))
+        } else {
+            let request = request.header("content-type", "application/json");
+            agent.run(request.body(body.to_string()).expect("a request"))
+        }
+        .expect("an answer");
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
+        let mut text = String::new();
+        response
+            .body_mut()
+            .as_reader()
+            .read_to_string(&mut text)
+            .expect("a text");
+        Answer {
+            status: response.status().as_u16(),
+            cookie,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+        }
+    }
+
+    /// Whether `needle` stands in any file of the data directory.
+    #[must_use]
+    pub fn data_holds(&self, needle: &str) -> bool {
+        let files = std::fs::read_dir(self.folder.path().join("postern-data")).expect("the data directory");
+        files
+            .map(|file| std::fs::read(file.expect("an entry").path()).expect("readable"))
+            .any(|bytes| {
+                bytes
+                    .windows(needle.len())
+                    .any(|window| window == needle.as_bytes())
+            })
+    }
+}
+
+impl Drop for Postern {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    /// A text member of the body.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        let member = self.body.get(name).and_then(|value| value.as_str());
+        member
+            .unwrap_or_else(|| panic!("no member {name} in an answer {}", self.status))
+            .to_owned()
+    }
+}

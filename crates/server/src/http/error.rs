@@ -1,0 +1,250 @@
+//! The one mapping of what went wrong to a status and a text: the only place that names a status of 400 or more.
+//!
+//! What a stranger sees is a fixed text. Which check of a credential failed, and the chain of a storage error, go to
+//! the log, once.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::error_body::ErrorBody;
+
+/// Why a request gets no answer of its own.
+#[derive(Debug)]
+pub(crate) enum HttpError {
+    /// `400`: the request is not what the contract says.
+    Malformed(Cow<'static, str>),
+    /// `401`: a credential was not taken; the text is the endpoint's own.
+    Refused(Credential),
+    /// `403`: the credential is good, but not for this.
+    NotAllowed,
+    /// `403`: a page of another origin made the browser send this.
+    CrossSite,
+    /// `404`: there is no such path.
+    NoSuchPath,
+    /// `404`: there is no such thing.
+    NotFound(&'static str),
+    /// `405`: the path is there, the method is not.
+    MethodNotAllowed,
+    /// `408`: the body did not come in time.
+    BodyTooSlow,
+    /// `409`: there is one of that name already.
+    Taken(&'static str),
+    /// `413`.
+    BodyTooLarge,
+    /// `414`.
+    TargetTooLong,
+    /// `415`: a body that does not say it is JSON.
+    UnsupportedMediaType,
+    /// `421`: this server does not answer under that name.
+    UnknownHost,
+    /// `429`: try again later.
+    Busy {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// `431`.
+    HeadersTooLarge,
+    /// `500`: a fault of ours; what it was is in the log.
+    Internal,
+    /// `503`: the database cannot take the change now; what is wrong is in the log.
+    Unavailable,
+    /// `503`: the answer took longer than a client waits.
+    TookTooLong,
+}
+
+/// Which credential was not taken: decides the text, which is the reference model's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Credential {
+    /// The `Authorization` header: absent, malformed, unknown, expired, of another kind, of an ended session.
+    Bearer,
+    /// The password at login.
+    Login,
+    /// The refresh cookie or its nonce.
+    Refresh,
+    /// No refresh cookie at all.
+    MissingCookie,
+    /// A sign-in token.
+    Signin,
+    /// A sign-in token whose time is over.
+    SigninExpired,
+    /// Any sign-in token, while they are switched off.
+    SigninDisabled,
+    /// The password where the caller is known otherwise, or a sign-in token is asked for.
+    Password,
+    /// A forever token, while they are switched off.
+    ForeverDisabled,
+    /// A second forever token of one server start.
+    ForeverIssued,
+}
+
+impl HttpError {
+    /// `400` with a text that repeats nothing of a secret.
+    pub(crate) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Malformed(text.into())
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(_) => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NoSuchPath | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Taken(_) => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Malformed(text) => return text.clone(),
+            Self::Refused(credential) => credential.text(),
+            Self::NotAllowed => "Authorization failed",
+            Self::CrossSite => "the request comes from another site",
+            Self::NoSuchPath => "there is nothing at this path",
+            Self::NotFound(what) => return Cow::Owned(format!("there is no such {what}")),
+            Self::MethodNotAllowed => "this path does not take this method",
+            Self::BodyTooSlow => "the body did not come in time",
+            Self::Taken(what) => return Cow::Owned(format!("there is a {what} of that name already")),
+            Self::BodyTooLarge => "the body is larger than 64 KiB",
+            Self::TargetTooLong => "the path and query are longer than 4 KiB",
+            Self::UnsupportedMediaType => "the body must be JSON",
+            Self::UnknownHost => "this server does not answer under that host name",
+            Self::Busy { .. } => "too many attempts at once",
+            Self::HeadersTooLarge => "the request headers are too large",
+            Self::Internal => "something went wrong on the server",
+            Self::Unavailable => "the server cannot do this now",
+            Self::TookTooLong => "the answer took too long",
+        })
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::UnknownHost => "add the name with --host, or to hosts in the configuration",
+            Self::UnsupportedMediaType => "send Content-Type: application/json",
+            Self::NotAllowed => "this access key may not do that; sign in, or use a key with another scope",
+            Self::CrossSite => "call from a page of this server, or without Origin and Sec-Fetch-Site",
+            Self::Busy { .. } => "wait as many seconds as Retry-After says",
+            Self::Unavailable => "the server's log says why; GET /ready tells when it is over",
+            Self::Refused(credential) => credential.hint()?,
+            Self::Malformed(_)
+            | Self::NoSuchPath
+            | Self::NotFound(_)
+            | Self::MethodNotAllowed
+            | Self::BodyTooSlow
+            | Self::Taken(_)
+            | Self::BodyTooLarge
+            | Self::TargetTooLong
+            | Self::HeadersTooLarge
+            | Self::Internal
+            | Self::TookTooLong => return None,
+        }))
+    }
+}
+
+impl Credential {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Bearer => "Authorization failed",
+            Self::Login => "Failed to log in",
+            Self::Refresh => "Failed to refresh token",
+            Self::MissingCookie => "Authorization failed due to missing cookie.",
+            Self::Signin => "Failed to sign in",
+            Self::SigninExpired => "Signin token expired",
+            Self::SigninDisabled => "Signin tokens are disabled",
+            Self::Password => "Incorrect password",
+            Self::ForeverDisabled => "Forever tokens are not enabled",
+            Self::ForeverIssued => {
+                "Cannot generate multiple forever tokens, restart the server to generate a new one"
+            }
+        }
+    }
+
+    const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::SigninExpired => Some("make a new link with `postern signin-link`"),
+            Self::SigninDisabled => Some("sign in with the password"),
+            Self::ForeverDisabled => Some("switch on the setting allow_forever_token, or make an access key"),
+            Self::Bearer
+            | Self::Login
+            | Self::Refresh
+            | Self::MissingCookie
+            | Self::Signin
+            | Self::Password
+            | Self::ForeverIssued => None,
+        }
+    }
+}
+
+/// What the client sees; the log has more.
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = ErrorBody {
+            error: self.text(),
+            code: status.as_u16(),
+            hint: self.hint(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        match self {
+            // RFC 9110, section 15.5.2: a 401 names a way to authenticate.
+            Self::Refused(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Busy { retry_after } => {
+                // Whole seconds, rounded up and at least one: a client that obeys does not come too early.
+                let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
+            Self::Malformed(_)
+            | Self::NotAllowed
+            | Self::CrossSite
+            | Self::NoSuchPath
+            | Self::NotFound(_)
+            | Self::MethodNotAllowed
+            | Self::BodyTooSlow
+            | Self::Taken(_)
+            | Self::BodyTooLarge
+            | Self::TargetTooLong
+            | Self::UnsupportedMediaType
+            | Self::UnknownHost
+            | Self::HeadersTooLarge
+            | Self::Internal
+            | Self::Unavailable
+            | Self::TookTooLong => {}
+        }
+        response
+    }
+}
+
+/// The answer to a panic: `500`, nothing else (`2-architecture.md`, decision 4).
+pub(crate) fn after_a_panic() -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Whether a status is one of ours for "did not go well", for the access log.
+pub(crate) fn is_server_fault(status: StatusCode) -> bool {
+    status.is_server_error()
+}

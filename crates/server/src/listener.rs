@@ -1,0 +1,432 @@
+//! Connections: accepted, bounded in number and in time, and let go in order.
+//!
+//! The loop is our own because the ready-made one bounds nothing: not how many connections there are, not how long one
+//! may take to say what it wants. An attacker who only opens sockets must not starve those who use theirs (L-cases of
+//! the threat model, A9).
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tower::Service;
+
+/// Connections at a time; the next ones wait in the kernel's queue. Half of the usual 1,024 descriptors of a process.
+const CONNECTIONS_MAX: usize = 512;
+
+/// How long a client may take for the header of a request, and a kept-alive connection may be idle.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+
+/// How long an HTTP/2 connection, or one that does not read its answers, may go without a request.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// How long requests in flight may take after a stop was asked for (`2-architecture.md`: systemd waits 90 s).
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// How long to wait when the system has no descriptor left: trying again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Header bytes and fields at which the HTTP library itself refuses, bare; `http/limits.rs` refuses below.
+const LIBRARY_HEADER_BYTES: usize = 64 * 1024;
+const LIBRARY_HEADER_FIELDS: usize = 128;
+
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+
+/// Streams a client may open and reset before it is cut off (CVE-2023-44487, "rapid reset").
+const RESET_STREAMS_MAX: usize = 32;
+
+/// The address at the other end of the connection; on every request, put there by this loop only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// What connections are asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Draining,
+    Ended,
+}
+
+/// Serves `router` on `listener` until `stop` yields; then finishes what is in flight, for at most ten seconds or
+/// until `stop` yields again. When this returns, no request is being worked on.
+///
+/// # Errors
+/// When the socket cannot be watched.
+pub(crate) async fn serve(
+    listener: std::net::TcpListener,
+    router: Router,
+    mut stop: impl AsyncFnMut(),
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let (phase, watched) = watch::channel(Phase::Serving);
+    // Every task holds a clone of the sender: when the receiver ends, all of them have.
+    let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
+    let tasks = Tasks {
+        phase: watched,
+        alive,
+    };
+    let http = builder(tasks.clone());
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+
+    tokio::select! {
+        () = accept_all(&listener, &room, &http, &router, &tasks) => {}
+        () = stop() => {}
+    }
+
+    drop((listener, tasks, http, router));
+    let _ = phase.send(Phase::Draining);
+    tokio::select! {
+        _ = all_gone.recv() => {}
+        () = tokio::time::sleep(DRAIN_TIME) => tracing::warn!("requests still in flight were cut off"),
+        () = stop() => tracing::warn!("asked to stop twice; requests in flight were cut off"),
+    }
+    let _ = phase.send(Phase::Ended);
+    let _ = all_gone.recv().await;
+    Ok(())
+}
+
+async fn accept_all(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+    http: &auto::Builder<Tasks>,
+    router: &Router,
+    tasks: &Tasks,
+) {
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let connection = Connection {
+                    stream,
+                    peer: PeerAddress(peer.ip()),
+                };
+                let served = connection.serve(http.clone(), router.clone(), tasks.phase.clone());
+                tasks.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) if is_about_one_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted (accept(2)); the next one may be fine.
+fn is_about_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+fn builder(tasks: Tasks) -> auto::Builder<Tasks> {
+    let mut builder = auto::Builder::new(tasks);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_headers(LIBRARY_HEADER_FIELDS)
+        .max_buf_size(LIBRARY_HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(IDLE_TIME)
+        .keep_alive_timeout(HEADER_TIME)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(RESET_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(LIBRARY_HEADER_BYTES).unwrap_or(u32::MAX));
+    builder
+}
+
+/// Spawns what belongs to this listener: all of it ends with the last phase, and it is known when all of it has.
+#[derive(Clone)]
+struct Tasks {
+    phase: watch::Receiver<Phase>,
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let Self { mut phase, alive } = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = reached(&mut phase, Phase::Ended) => {}
+            }
+            drop(alive);
+        });
+    }
+}
+
+/// HTTP/2 runs each request as a task of its own; they count like the connections.
+impl<F: Future + Send + 'static> hyper::rt::Executor<F> for Tasks
+where
+    F::Output: Send,
+{
+    fn execute(&self, future: F) {
+        self.spawn(async move {
+            future.await;
+        });
+    }
+}
+
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    // The sender outlives every task but for a panic in `serve`, and then the end has come too.
+    let _ = phase.wait_for(|phase| *phase >= wanted).await;
+}
+
+/// How busy one connection is.
+#[derive(Default)]
+struct Activity {
+    requests_begun: AtomicU64,
+    in_flight: AtomicUsize,
+}
+
+/// One request's place in [`Activity`], given back also when the request is dropped half-way.
+struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.requests_begun.fetch_add(1, Ordering::Relaxed);
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    peer: PeerAddress,
+}
+
+impl Connection {
+    async fn serve(self, http: auto::Builder<Tasks>, router: Router, mut phase: watch::Receiver<Phase>) {
+        // Answers are small and whole: waiting for more to send (Nagle) only adds 40 ms.
+        if let Err(error) = self.stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
+        }
+        let activity = Arc::new(Activity::default());
+        let (peer, counted) = (self.peer, activity.clone());
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let place = InFlight::begin(&counted);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await;
+                drop(place);
+                answer
+            }
+        });
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(self.stream), service));
+
+        // Before the first request there is no other clock: deciding between HTTP/1.1 and HTTP/2 waits for bytes.
+        let mut deadline = std::pin::pin!(tokio::time::sleep(HEADER_TIME));
+        let mut begun_before = 0;
+        let mut closing = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(error = %error, "connection ended");
+                    }
+                    return;
+                }
+                () = reached(&mut phase, Phase::Draining), if !closing => {
+                    connection.as_mut().graceful_shutdown();
+                    closing = true;
+                    deadline.as_mut().reset(tokio::time::Instant::now() + DRAIN_TIME);
+                }
+                () = deadline.as_mut() => {
+                    let begun = activity.requests_begun.load(Ordering::Relaxed);
+                    let busy = activity.in_flight.load(Ordering::Relaxed) > 0;
+                    let mut next = IDLE_TIME;
+                    if begun == 0 || (closing && !busy) {
+                        return;
+                    } else if !busy && begun == begun_before && !closing {
+                        connection.as_mut().graceful_shutdown();
+                        closing = true;
+                        next = HEADER_TIME;
+                    }
+                    begun_before = begun;
+                    deadline.as_mut().reset(tokio::time::Instant::now() + next);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Extension;
+    use axum::routing::get;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    struct Running {
+        address: SocketAddr,
+        stop: mpsc::Sender<()>,
+        served: JoinHandle<io::Result<()>>,
+    }
+
+    impl Running {
+        fn start(router: Router) -> Self {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+            let address = listener.local_addr().expect("address");
+            let (stop, mut stopped) = mpsc::channel(2);
+            let served = tokio::spawn(serve(listener, router, async move || {
+                let _ = stopped.recv().await;
+            }));
+            Self {
+                address,
+                stop,
+                served,
+            }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.expect("connect")
+        }
+
+        async fn stop(self) {
+            self.stop.send(()).await.expect("running");
+            self.served.await.expect("no panic").expect("served");
+        }
+    }
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).await.expect("read");
+            assert!(read > 0, "closed after {text:?}");
+            text.push_str(std::str::from_utf8(&bytes[..read]).expect("text"));
+        }
+        text
+    }
+
+    #[tokio::test]
+    async fn the_peers_address_is_the_sockets() {
+        let router = Router::new().route(
+            "/",
+            get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()),
+        );
+        let running = Running::start(router);
+        let mut stream = running.connect().await;
+        stream.write_all(REQUEST).await.expect("write");
+        let answer = read_until(&mut stream, "127.0.0.1").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_a_request_in_flight_finish_and_takes_no_new_one() {
+        let (begun, wait_begun) = oneshot::channel();
+        let (go_on, wait_go_on) = oneshot::channel::<()>();
+        let once = Arc::new(std::sync::Mutex::new(Some((begun, wait_go_on))));
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                let (begun, go_on) = once.lock().expect("lock").take().expect("one request");
+                begun.send(()).expect("test waits");
+                go_on.await.expect("test goes on");
+                "finished"
+            }),
+        );
+        let running = Running::start(router);
+        let address = running.address;
+        let mut stream = running.connect().await;
+        stream.write_all(REQUEST).await.expect("write");
+        wait_begun.await.expect("begun");
+        let stopping = tokio::spawn(running.stop());
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!stopping.is_finished());
+        go_on.send(()).expect("handler waits");
+        let answer = read_until(&mut stream, "finished").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        stopping.await.expect("stopped");
+    }
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_for_idle_connections() {
+        let running = Running::start(Router::new().route("/", get(async || "idle")));
+        let silent = running.connect().await;
+        let mut kept_alive = running.connect().await;
+        kept_alive.write_all(REQUEST).await.expect("write");
+        read_until(&mut kept_alive, "idle").await;
+        let mut preface = running.connect().await;
+        preface.write_all(b"PRI * HTTP").await.expect("write");
+        running.stop().await;
+        drop((silent, kept_alive, preface));
+    }
+
+    #[tokio::test]
+    async fn a_second_stop_cuts_off_what_is_in_flight() {
+        let (begun, wait_begun) = oneshot::channel();
+        let once = Arc::new(std::sync::Mutex::new(Some(begun)));
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                once.lock()
+                    .expect("lock")
+                    .take()
+                    .expect("one request")
+                    .send(())
+                    .expect("test waits");
+                std::future::pending::<()>().await;
+            }),
+        );
+        let running = Running::start(router);
+        let mut stream = running.connect().await;
+        stream.write_all(REQUEST).await.expect("write");
+        wait_begun.await.expect("begun");
+        running.stop.send(()).await.expect("running");
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others_go() {
+        let running = Running::start(Router::new().route("/", get(async || "served")));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            idle.push(running.connect().await);
+        }
+        let mut late = running.connect().await;
+        late.write_all(REQUEST).await.expect("write");
+        idle.clear();
+        read_until(&mut late, "served").await;
+        running.stop().await;
+    }
+}
