@@ -1,8 +1,9 @@
 //! What the end-to-end tests share: the real binary on a free port, in a folder of its own.
-#![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a harness: a failure ends the test")]
+#![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a harness for tests: a failure ends the test"
+    clippy::missing_panics_doc,
+    reason = "a harness: a failure ends the test"
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _};
