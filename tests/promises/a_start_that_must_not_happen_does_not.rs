@@ -62,3 +62,16 @@ fn a_data_directory_open_to_others_is_refused() {
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).expect("set");
     assert_eq!(postern.run("serve").status.code(), Some(77));
 }
+
+#[test]
+fn every_file_of_an_install_is_its_owners_alone() {
+    let postern = start();
+    let mut files = vec![postern.folder().join("postern-field-password")];
+    let data = std::fs::read_dir(postern.folder().join("postern-data")).expect("made");
+    files.extend(data.map(|file| file.expect("an entry").path()));
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", file.display());
+    }
+}

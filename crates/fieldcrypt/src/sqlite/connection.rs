@@ -78,11 +78,12 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
     }
     let flags = match mode {
         OpenMode::CreateNew => {
-            // Made by us, so that it is ours alone (0600 under the caller's umask) and never somebody else's.
-            std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(path)?;
+            // Made by us, so that it is ours alone and never somebody else's; SQLite gives the log the same mode.
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(path)?;
             OpenFlags::SQLITE_OPEN_READ_WRITE
         }
         OpenMode::Existing => OpenFlags::SQLITE_OPEN_READ_WRITE,
