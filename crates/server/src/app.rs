@@ -1,4 +1,4 @@
-//! What a request may touch.
+//! What a request may touch. The same in tests.
 
 use std::sync::Arc;
 
@@ -6,9 +6,11 @@ use authcore::Authority;
 
 use crate::http::config::HttpConfig;
 
-/// The services and the configuration, shared by every request.
+/// The state that every handler gets; a clone is the same application.
 #[derive(Clone)]
 pub(crate) struct App {
+    /// All rules of who gets in.
     pub(crate) authority: Arc<Authority>,
+    /// What the HTTP room knows of the configuration.
     pub(crate) config: Arc<HttpConfig>,
 }

@@ -2,10 +2,6 @@
 
 mod app;
 mod cli;
-#[expect(
-    dead_code,
-    reason = "the parts that the rest of the contract will use stand ready"
-)]
 mod http;
 mod listener;
 mod shutdown;

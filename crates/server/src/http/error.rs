@@ -8,6 +8,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use authcore::{
+    Busy, ChangeError, CreateAccessKeyError, OneUseError, RefreshError, SettingError, SignInError,
+    StoreError, TooLong, Unauthorized, VerifyError,
+};
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -34,8 +38,8 @@ pub(crate) enum HttpError {
     MethodNotAllowed,
     /// `408`: the body did not come in time.
     BodyTooSlow,
-    /// `409`: there is one of that name already.
-    Taken(&'static str),
+    /// `409`: what is there already stands in the way.
+    Conflict(&'static str),
     /// `413`.
     BodyTooLarge,
     /// `414`.
@@ -98,7 +102,7 @@ impl HttpError {
             Self::NoSuchPath | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Taken(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -113,6 +117,7 @@ impl HttpError {
     fn text(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Malformed(text) => return text.clone(),
+            Self::Conflict(text) => text,
             Self::Refused(credential) => credential.text(),
             Self::NotAllowed => "Authorization failed",
             Self::CrossSite => "the request comes from another site",
@@ -120,7 +125,6 @@ impl HttpError {
             Self::NotFound(what) => return Cow::Owned(format!("there is no such {what}")),
             Self::MethodNotAllowed => "this path does not take this method",
             Self::BodyTooSlow => "the body did not come in time",
-            Self::Taken(what) => return Cow::Owned(format!("there is a {what} of that name already")),
             Self::BodyTooLarge => "the body is larger than 64 KiB",
             Self::TargetTooLong => "the path and query are longer than 4 KiB",
             Self::UnsupportedMediaType => "the body must be JSON",
@@ -147,7 +151,7 @@ impl HttpError {
             | Self::NotFound(_)
             | Self::MethodNotAllowed
             | Self::BodyTooSlow
-            | Self::Taken(_)
+            | Self::Conflict(_)
             | Self::BodyTooLarge
             | Self::TargetTooLong
             | Self::HeadersTooLarge
@@ -225,7 +229,7 @@ impl IntoResponse for HttpError {
             | Self::NotFound(_)
             | Self::MethodNotAllowed
             | Self::BodyTooSlow
-            | Self::Taken(_)
+            | Self::Conflict(_)
             | Self::BodyTooLarge
             | Self::TargetTooLong
             | Self::UnsupportedMediaType
@@ -239,12 +243,131 @@ impl IntoResponse for HttpError {
     }
 }
 
+impl From<StoreError> for HttpError {
+    fn from(error: StoreError) -> Self {
+        // Once, with its chain: here it becomes an answer that says nothing.
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "the store failed a request");
+        match error {
+            StoreError::Full
+            | StoreError::Busy
+            | StoreError::ReadOnly
+            | StoreError::Stopped
+            | StoreError::Closed => Self::Unavailable,
+            StoreError::Damaged { .. }
+            | StoreError::Seal(_)
+            | StoreError::Keyring(_)
+            | StoreError::Random
+            | StoreError::Signing
+            | StoreError::Sqlite(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<Busy> for HttpError {
+    fn from(Busy { retry_after }: Busy) -> Self {
+        Self::Busy { retry_after }
+    }
+}
+
+impl From<TooLong> for HttpError {
+    fn from(error: TooLong) -> Self {
+        Self::malformed(error.to_string())
+    }
+}
+
+impl From<Unauthorized> for HttpError {
+    fn from(reason: Unauthorized) -> Self {
+        tracing::debug!(%reason, "bearer refused");
+        Self::Refused(Credential::Bearer)
+    }
+}
+
+impl From<RefreshError> for HttpError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(reason) => {
+                tracing::info!(%reason, "refresh refused");
+                Self::Refused(Credential::Refresh)
+            }
+            RefreshError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeError> for HttpError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Policy(violation) => Self::malformed(violation.to_string()),
+            ChangeError::Busy(busy) => busy.into(),
+            ChangeError::NotFirst | ChangeError::Stale => Self::Refused(Credential::Password),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingError> for HttpError {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Unknown { .. } => Self::NotFound("setting"),
+            SettingError::WrongValue { .. } => Self::malformed(error.to_string()),
+            SettingError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateAccessKeyError> for HttpError {
+    fn from(error: CreateAccessKeyError) -> Self {
+        match error {
+            CreateAccessKeyError::BadName | CreateAccessKeyError::BadLife => {
+                Self::malformed(error.to_string())
+            }
+            CreateAccessKeyError::NameTaken { .. } => {
+                Self::Conflict("there is an access key of that name already")
+            }
+            CreateAccessKeyError::TooMany => {
+                Self::Conflict("there are too many access keys; revoke one first")
+            }
+            CreateAccessKeyError::Disabled => Self::Refused(Credential::ForeverDisabled),
+            CreateAccessKeyError::AlreadyIssued => Self::Refused(Credential::ForeverIssued),
+            CreateAccessKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Credential {
+    /// A password that was not taken here.
+    pub(crate) fn of_verifying(self, error: VerifyError) -> HttpError {
+        match error {
+            VerifyError::Wrong => HttpError::Refused(self),
+            VerifyError::Store(error) => error.into(),
+        }
+    }
+
+    /// A sign-in that made no session here.
+    pub(crate) fn of_signing_in(self, error: SignInError) -> HttpError {
+        match error {
+            SignInError::Refused => HttpError::Refused(self),
+            SignInError::Expired => HttpError::Refused(Self::SigninExpired),
+            SignInError::Disabled => HttpError::Refused(Self::SigninDisabled),
+            SignInError::Store(error) => error.into(),
+        }
+    }
+
+    /// A token that was not made here.
+    pub(crate) fn of_issuing(self, error: OneUseError) -> HttpError {
+        match error {
+            OneUseError::Disabled => HttpError::Refused(Self::SigninDisabled),
+            OneUseError::Refused => HttpError::Refused(self),
+            OneUseError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// The answer to a panic: `500`, nothing else (`2-architecture.md`, decision 4).
 pub(crate) fn after_a_panic() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// Whether a status is one of ours for "did not go well", for the access log.
-pub(crate) fn is_server_fault(status: StatusCode) -> bool {
-    status.is_server_error()
-}
+/// The answer of `/ready` while changes cannot be committed.
+pub(crate) const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

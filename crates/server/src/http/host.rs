@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::HOST;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -158,6 +159,15 @@ impl HostNames {
 /// The host of this request: one, well-formed, known, and the same wherever the request names it.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestHost(pub(crate) Host);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestHost {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, HttpError> {
+        // Only without the layer below is there none.
+        parts.extensions.get().cloned().ok_or(HttpError::Internal)
+    }
+}
 
 /// Finds the one host that a request names.
 ///

@@ -1,52 +1,61 @@
-//! All routes on one screen.
+//! All routes on one screen. Each handler's attribute names its method, path, credentials and answers, once, for the
+//! router and for the document alike.
 
-use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::json;
+use std::sync::Arc;
+
+use axum::{Extension, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::http::error::HttpError;
-use crate::http::limits::TIMES;
-use crate::http::{layers, session_routes};
+use crate::http::{
+    access_keys, audit, auth, health, jwks, keys, landing, layers, limits, openapi, password, sessions,
+    settings,
+};
 
-/// The routes, the fall-backs, and the layers around them.
+/// Everything this server answers, inside its layers.
 pub(crate) fn router(app: App) -> Router {
-    let config = app.config.clone();
-    let routes = Router::new()
-        .route("/api/v1/auth/login", post(session_routes::login))
-        .route("/api/v1/auth/signin", post(session_routes::signin))
-        .route("/api/v1/auth/refresh", post(session_routes::refresh))
-        .route("/api/v1/auth/refresh/logout", post(session_routes::logout))
-        .route("/api/v1/auth/status", post(session_routes::status))
-        .route(
-            "/api/v1/password",
-            axum::routing::put(session_routes::change_password),
-        )
-        .route("/.well-known/jwks.json", get(jwks))
-        .route("/health", get(async || Json(json!({"Status": "ok"}))))
-        .route("/ready", get(ready))
+    let config = Arc::clone(&app.config);
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::skeleton())
+        // /api/v1/auth/*: the reference model's
+        .routes(routes!(auth::login::login)) //                                POST login
+        .routes(routes!(auth::refresh::refresh)) //                            POST refresh
+        .routes(routes!(auth::logout::logout)) //                              POST refresh/logout
+        .routes(routes!(auth::signin::signin)) //                              POST signin
+        .routes(routes!(auth::issue_signin_token::issue_signin_token)) //      POST issuesignintoken
+        .routes(routes!(auth::issue_operation_token::issue_operation_token)) // POST issuetoken/{operation}
+        .routes(routes!(auth::issue_forever_token::issue_forever_token)) //    POST issue-forever-token
+        .routes(routes!(auth::status::status)) //                              POST status
+        // /api/v1/*: ours
+        .routes(routes!(sessions::list, sessions::end_others)) //              GET, DELETE sessions
+        .routes(routes!(sessions::end)) //                                     DELETE sessions/{id}
+        .routes(routes!(password::put)) //                                     PUT password
+        .routes(routes!(settings::list, settings::patch)) //                   GET, PATCH settings
+        .routes(routes!(settings::one, settings::put, settings::unset)) //     GET, PUT, DELETE settings/{key}
+        .routes(routes!(access_keys::list, access_keys::create)) //            GET, POST access-keys
+        .routes(routes!(access_keys::revoke)) //                               DELETE access-keys/{id}
+        .routes(routes!(keys::list)) //                                        GET keys
+        .routes(routes!(audit::list)) //                                       GET audit
+        .routes(routes!(openapi::document)) //                                 GET openapi.json
+        // for everybody
+        .routes(routes!(jwks::jwks)) //                                        GET /.well-known/jwks.json
+        .routes(routes!(health::health)) //                                    GET /health
+        .routes(routes!(health::ready)) //                                     GET /ready
+        .routes(routes!(landing::landing)) //                                  GET /signin
+        .split_for_parts();
+    #[expect(
+        clippy::expect_used,
+        reason = "made of constants of this program, and a test makes it"
+    )]
+    let document = openapi::finish(document).expect("the contract is JSON");
+    let routes = routes
         .fallback(async || HttpError::NoSuchPath)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
+        .layer(Extension(document))
         .with_state(app);
-    layers::around(routes, &config, TIMES)
+    layers::around(routes, &config, limits::TIMES)
 }
 
-/// Five minutes, well below the 16 minutes for which a retired key still verifies.
-async fn jwks(State(app): State<App>) -> Response {
-    (
-        [(CACHE_CONTROL, "public, max-age=300")],
-        Json(app.authority.signing_keys().jwks()),
-    )
-        .into_response()
-}
-
-async fn ready(State(app): State<App>) -> Result<Response, HttpError> {
-    if app.authority.is_ready() {
-        Ok(Json(json!({"Ready": true})).into_response())
-    } else {
-        Err(HttpError::Unavailable)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -13,15 +13,24 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor,
 };
+use serde_json::Value;
 
 use crate::http::error::HttpError;
 use crate::http::limits::BODY_MAX;
+
+const EMPTY: &str = "the body is empty; a JSON object belongs there";
+const NOT_JSON: &str = "the body is not well-formed JSON";
+const NOT_UTF8: &str = "the body is not UTF-8";
+const NOT_AN_OBJECT: &str = "the body is not a JSON object with the members of this call";
 
 /// A body that must be there: a JSON object, read into a struct whose members are all `Option`s.
 pub(crate) struct Json<T>(pub(crate) T);
 
 /// A body that may be left out: then, as for a lone `null`, every member is absent.
 pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+/// A JSON object whose names are data, not members: each at most once, `null` the same as absent.
+pub(crate) struct JsonEntries(pub(crate) Vec<(String, Value)>);
 
 /// The members of a body that has none (`–` in the contract's table).
 #[derive(Default, Deserialize)]
@@ -55,6 +64,17 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
         match read(request).await? {
             Some(body) if body.trim_ascii() != b"null" => Ok(Self(parse(&body)?)),
             Some(_) | None => Ok(Self(T::default())),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonEntries {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, HttpError> {
+        match read(request).await? {
+            Some(body) => Ok(Self(parse_entries(&body)?)),
+            None => Err(HttpError::malformed(EMPTY)),
         }
     }
 }
@@ -111,7 +131,7 @@ fn is_token(byte: u8) -> bool {
 
 /// Reads one JSON object into `T`, a struct with named fields.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
-    let text = std::str::from_utf8(body).map_err(|_| HttpError::malformed("the body is not UTF-8"))?;
+    let text = std::str::from_utf8(body).map_err(|_| HttpError::malformed(NOT_UTF8))?;
     let found = Cell::new(Fault::NotAnObject);
     // Nesting is bounded by serde_json's own limit of 128.
     let mut json = serde_json::Deserializer::from_str(text);
@@ -126,17 +146,51 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
             let malformed = !error.is_data();
             match found.get() {
                 Fault::Doubled(member) => HttpError::malformed(format!("the member {member} is there twice")),
-                Fault::NotAnObject | Fault::Member(_) if malformed => {
-                    HttpError::malformed("the body is not well-formed JSON")
-                }
+                Fault::NotAnObject | Fault::Member(_) if malformed => HttpError::malformed(NOT_JSON),
                 Fault::Member(member) => {
                     HttpError::malformed(format!("the member {member} has the wrong type"))
                 }
-                Fault::NotAnObject => {
-                    HttpError::malformed("the body is not a JSON object with the members of this call")
-                }
+                Fault::NotAnObject => HttpError::malformed(NOT_AN_OBJECT),
             }
         })
+}
+
+/// Reads one JSON object as a list of its entries.
+fn parse_entries(body: &[u8]) -> Result<Vec<(String, Value)>, HttpError> {
+    let text = std::str::from_utf8(body).map_err(|_| HttpError::malformed(NOT_UTF8))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let entries = json.deserialize_map(Entries);
+    let entries = entries.and_then(|entries| json.end().map(|()| entries));
+    let entries = entries
+        .map_err(|error| HttpError::malformed(if error.is_data() { NOT_AN_OBJECT } else { NOT_JSON }))?;
+    let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if names.is_sorted_by(|a, b| a < b) {
+        Ok(entries
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect())
+    } else {
+        Err(HttpError::malformed("a name is there twice"))
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
 /// How far the reading had come when it failed.
@@ -343,6 +397,28 @@ mod tests {
             );
         }
         assert!(parse::<Login>(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn entries_are_data_each_once_and_null_is_absent() {
+        let entries = |json: &str| parse_entries(json.as_bytes()).map_err(|error| error.to_string());
+        let expected = vec![
+            ("a".to_owned(), Value::from(1)),
+            ("A".to_owned(), Value::from("x")),
+        ];
+        assert_eq!(entries(r#"{"a":1,"b":null,"A":"x"}"#), Ok(expected));
+        assert_eq!(entries("{}"), Ok(Vec::new()));
+        for bad in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":null}"#,
+            "[]",
+            "1",
+            "{",
+            "{} x",
+            "null",
+        ] {
+            assert!(entries(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

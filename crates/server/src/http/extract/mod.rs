@@ -1,4 +1,9 @@
 //! From bytes to values, once: after these there are no raw headers, names or tokens.
 
+pub(crate) mod bearer;
+pub(crate) mod client_address;
 pub(crate) mod json;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod refresh_credential;
 pub(crate) mod same_origin;

@@ -1,0 +1,157 @@
+//! `/api/v1/access-keys`: long-lived secrets for scripts. The secret is in the answer to the creating `POST` only.
+
+use std::time::Duration;
+
+use authcore::{ACCESS_KEY_LIFE, AccessKeyView, Scope, Scopes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::http::error::HttpError;
+use crate::http::error_body::ErrorBody;
+use crate::http::extract::bearer::{Owner, Reader};
+use crate::http::extract::client_address::RequestClient;
+use crate::http::extract::json::{Json, required};
+use crate::http::extract::path::Segment;
+
+/// Every access key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccessKeyList {
+    /// By name, expired ones too.
+    access_keys: Vec<AccessKeyItem>,
+}
+
+/// One access key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+struct AccessKeyItem {
+    /// 12 hexadecimal digits, a part of the key's text.
+    id: String,
+    /// Its name.
+    name: String,
+    /// What it is good for: `api`, `api:read`, `metrics`.
+    scopes: Vec<&'static str>,
+    /// When it was made (RFC 3339).
+    created: String,
+    /// When it ends (RFC 3339).
+    expires: String,
+    /// When it was used last (RFC 3339); absent when it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<String>,
+}
+
+/// A key just made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccessKeyCreated<'a> {
+    /// How it is listed from now on.
+    #[serde(flatten)]
+    item: AccessKeyItem,
+    /// `pst_ak_…`, to be sent as `Authorization: Bearer`; it is shown this once.
+    secret: &'a str,
+}
+
+/// What kind of key.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccessKeyBody {
+    /// 1 to 64 characters; no other key has it.
+    #[schema(required, value_type = String)]
+    name: Option<String>,
+    /// `api`, `api:read`, `metrics`; absent: `api:read` alone.
+    scopes: Option<Vec<String>>,
+    /// Seconds until it ends, at most 366 days; absent: 365 days.
+    expires_in: Option<u64>,
+}
+
+/// List the access keys, without their secrets.
+#[utoipa::path(
+    get, path = "/api/v1/access-keys", tag = "access keys",
+    security(("bearerAuth" = []), ("accessKey" = ["api"]), ("accessKey" = ["api:read"])),
+    responses((status = 200, description = "The access keys", body = AccessKeyList)),
+)]
+pub(crate) async fn list(State(app): State<App>, _reader: Reader) -> axum::Json<AccessKeyList> {
+    let keys = app.authority.access_keys().list();
+    axum::Json(AccessKeyList {
+        access_keys: keys.into_iter().map(item).collect(),
+    })
+}
+
+/// Make an access key.
+#[utoipa::path(
+    post, path = "/api/v1/access-keys", tag = "access keys", security(("bearerAuth" = [])),
+    request_body = AccessKeyBody,
+    responses(
+        (status = 201, description = "Made; the secret is shown this once", body = AccessKeyCreated<'static>),
+        (status = 400, description = "Name, scopes or life are refused", body = ErrorBody),
+        (status = 403, description = "An access key makes no access keys", body = ErrorBody),
+        (status = 409, description = "The name is taken", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    _owner: Owner,
+    RequestClient(client): RequestClient,
+    Json(body): Json<AccessKeyBody>,
+) -> Result<Response, HttpError> {
+    let name = required(body.name, "Name")?;
+    let scopes = match body.scopes {
+        None => Scopes::new(vec![Scope::ApiRead]),
+        Some(names) => names
+            .iter()
+            .map(|name| Scope::from_name(name))
+            .collect::<Option<Vec<_>>>()
+            .and_then(Scopes::new),
+    };
+    let scopes = scopes.ok_or_else(|| HttpError::malformed("the scopes are api, api:read and metrics"))?;
+    let life = body.expires_in.map_or(ACCESS_KEY_LIFE, Duration::from_secs);
+    let created = app
+        .authority
+        .access_keys()
+        .create(&name, scopes, life, &client)
+        .await?;
+    let secret = created.secret.expose_text();
+    let answer = AccessKeyCreated {
+        item: item(created.view),
+        secret: &secret,
+    };
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+/// Revoke an access key: from the answer on it opens nothing.
+#[utoipa::path(
+    delete, path = "/api/v1/access-keys/{id}", tag = "access keys", security(("bearerAuth" = [])),
+    params(("id" = String, Path, description = "The key's id or name")),
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = 403, description = "An access key revokes no access keys", body = ErrorBody),
+        (status = 404, description = "There is no such access key", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    _owner: Owner,
+    RequestClient(client): RequestClient,
+    Segment(id): Segment,
+) -> Result<StatusCode, HttpError> {
+    if app.authority.access_keys().revoke(&id, &client).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(HttpError::NotFound("access key"))
+    }
+}
+
+fn item(view: AccessKeyView) -> AccessKeyItem {
+    AccessKeyItem {
+        id: view.id.to_string(),
+        scopes: view.scopes.as_slice().iter().map(|scope| scope.name()).collect(),
+        created: view.created.to_rfc3339(),
+        expires: view.expires.to_rfc3339(),
+        last_used: view.last_used.map(authcore::WallTime::to_rfc3339),
+        name: view.name,
+    }
+}

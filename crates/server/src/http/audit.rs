@@ -1,0 +1,106 @@
+//! `GET /api/v1/audit`: what happened, newest first, in pages.
+
+use std::sync::Arc;
+
+use authcore::audit::event::AuditRecord;
+use authcore::{AuditEventId, AuditQuery, WallTime};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::http::error::HttpError;
+use crate::http::error_body::ErrorBody;
+use crate::http::extract::bearer::Reader;
+use crate::http::extract::query::Query;
+
+/// Events of a page when the caller does not say.
+const PAGE: usize = 100;
+
+/// One page of events.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AuditPage {
+    /// Newest first.
+    events: Vec<AuditItem>,
+    /// Ask for the next page with `before=` this; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+/// One event.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+struct AuditItem {
+    /// Its number, from 1 on.
+    id: i64,
+    /// When it was committed (RFC 3339).
+    at: String,
+    /// `Event`, its name; `Client`, who called; and what the event is about.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    entry: Value,
+}
+
+/// List events.
+#[utoipa::path(
+    get, path = "/api/v1/audit", tag = "audit",
+    security(("bearerAuth" = []), ("accessKey" = ["api"]), ("accessKey" = ["api:read"])),
+    params(
+        ("since" = Option<String>, Query, description = "Only events at or after this time (RFC 3339)"),
+        ("before" = Option<i64>, Query, description = "Only events with a lower number: the next page"),
+        ("limit" = Option<u32>, Query, description = "At most this many, 1 to 500; absent: 100"),
+    ),
+    responses(
+        (status = 200, description = "Events", body = AuditPage),
+        (status = 400, description = "A parameter is not well-formed", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _reader: Reader,
+    query: Query,
+) -> Result<Json<AuditPage>, HttpError> {
+    let query = read(&query)?;
+    let authority = Arc::clone(&app.authority);
+    // Reads from disk: on a thread where waiting is no harm.
+    let page = tokio::task::spawn_blocking(move || authority.audit().page(query)).await;
+    let records = page.map_err(|_| HttpError::Internal)??;
+    let full = records.len() >= query.limit;
+    Ok(Json(AuditPage {
+        next: records.last().filter(|_| full).map(|record| record.id.0),
+        events: records.iter().map(item).collect::<Result<_, _>>()?,
+    }))
+}
+
+fn read(query: &Query) -> Result<AuditQuery, HttpError> {
+    let since = query.value("since").map(|text| {
+        WallTime::parse_rfc3339(text).ok_or_else(|| HttpError::malformed("since is not an RFC 3339 time"))
+    });
+    let before = query.value("before").map(|text| {
+        let id = text.parse().map(AuditEventId);
+        id.map_err(|_| HttpError::malformed("before is not the number of an event"))
+    });
+    let limit = query.value("limit").map(|text| {
+        let limit = text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=authcore::audit::PAGE_MAX).contains(limit));
+        limit.ok_or_else(|| HttpError::malformed("limit is not a number from 1 to 500"))
+    });
+    Ok(AuditQuery {
+        since: since.transpose()?,
+        before: before.transpose()?,
+        limit: limit.transpose()?.unwrap_or(PAGE),
+    })
+}
+
+fn item(record: &AuditRecord) -> Result<AuditItem, HttpError> {
+    Ok(AuditItem {
+        id: record.id.0,
+        at: record.at.to_rfc3339(),
+        entry: serde_json::to_value(&record.entry).map_err(|_| HttpError::Internal)?,
+    })
+}

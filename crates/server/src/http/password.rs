@@ -1,0 +1,68 @@
+//! `PUT /api/v1/password`: the owner changes the access password.
+
+use authcore::audit::event::PasswordUse;
+use authcore::{AccessPassword, ChangeAuthority};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::http::error::{Credential, HttpError};
+use crate::http::error_body::ErrorBody;
+use crate::http::extract::bearer::Owner;
+use crate::http::extract::client_address::RequestClient;
+use crate::http::extract::json::{Json, required};
+
+/// The old and the new password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PasswordBody {
+    /// May be absent only while the password is the random one of the first start, which nobody ever saw.
+    current_password: Option<String>,
+    /// At least 15 characters (or as configured), at most 1,024 bytes, not one that everybody chooses.
+    #[schema(required, value_type = String)]
+    new_password: Option<String>,
+}
+
+/// That the new password holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PasswordChanged {
+    /// Always true: what fails is an error.
+    success: bool,
+}
+
+/// Change the access password; every other session ends in the same transaction.
+#[utoipa::path(
+    put, path = "/api/v1/password", tag = "password", security(("bearerAuth" = [])), request_body = PasswordBody,
+    responses(
+        (status = 200, description = "Changed", body = PasswordChanged),
+        (status = 400, description = "The new password is refused", body = ErrorBody),
+        (status = 401, description = "`Incorrect password` or `Authorization failed`", body = ErrorBody),
+        (status = 403, description = "An access key changes no password", body = ErrorBody),
+        (status = 429, description = "Too many attempts; see Retry-After", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn put(
+    State(app): State<App>,
+    Owner { session }: Owner,
+    RequestClient(client): RequestClient,
+    Json(body): Json<PasswordBody>,
+) -> Result<axum::Json<PasswordChanged>, HttpError> {
+    let new = AccessPassword::parse(required(body.new_password, "NewPassword")?)?;
+    let passwords = app.authority.passwords();
+    let by = match body.current_password {
+        None => ChangeAuthority::First { session },
+        Some(current) => {
+            let current = AccessPassword::parse(current)?;
+            let permit = passwords.reserve()?;
+            let proof = passwords
+                .verify(permit, current, PasswordUse::ChangePassword, &client)
+                .await
+                .map_err(|error| Credential::Password.of_verifying(error))?;
+            ChangeAuthority::Verified { proof, session }
+        }
+    };
+    passwords.change(by, new, &client).await?;
+    Ok(axum::Json(PasswordChanged { success: true }))
+}
