@@ -25,7 +25,7 @@ fn is_authorized(postern: &Postern, of: &Answer) -> bool {
 
 fn signed_in_with_password() -> (Postern, Answer) {
     let postern = Postern::start(env!("CARGO_BIN_EXE_postern"));
-    let token = Postern::token_in(&postern.said);
+    let token = postern.first_token();
     let body = json!({ "SigninToken": token });
     let link = postern.send("POST", "/api/v1/auth/signin", &[], &body);
     assert_eq!(link.status, 200, "{}", link.body);
@@ -122,8 +122,10 @@ fn a_killed_server_strands_nobody_and_forgets_no_replay() {
 #[test]
 fn the_files_hold_no_secret() {
     let (mut postern, login) = signed_in_with_password();
-    let mut secrets = vec![PASSWORD.to_owned(), Postern::token_in(&postern.said)];
-    let field = std::fs::read_to_string(postern.folder().join("postern-field-password")).expect("made");
+    let link = postern.first_token();
+    std::fs::remove_file(postern.data_dir().join("first-signin-link")).expect("the owner takes it away");
+    let mut secrets = vec![PASSWORD.to_owned(), link];
+    let field = std::fs::read_to_string(postern.field_password()).expect("made");
     secrets.push(field.trim().to_owned());
     for answer in [&login, &refresh(&postern, &login)] {
         secrets.extend(
@@ -145,7 +147,7 @@ fn the_files_hold_no_secret() {
     for secret in &secrets {
         assert!(!postern.data_holds(secret), "after it stopped");
     }
-    let planted = postern.folder().join("postern-data/planted");
+    let planted = postern.data_dir().join("planted");
     std::fs::write(planted, format!("x{PASSWORD}x")).expect("written");
     assert!(
         postern.data_holds(PASSWORD),

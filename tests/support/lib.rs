@@ -6,6 +6,7 @@
     reason = "a harness: a failure ends the test"
 )]
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -31,13 +32,15 @@ pub struct Answer {
     pub body: serde_json::Value,
 }
 
-fn command(binary: &Path, folder: &Path, verb: &str) -> Command {
+/// A port that the system picks.
+const FREE_PORT: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+fn command(binary: &Path, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
+    command.current_dir(folder).args(arguments).env_clear();
     command
-        .current_dir(folder)
-        .arg(verb)
-        .args(["--listen", "127.0.0.1:0"])
-        .env_clear();
+        .env("XDG_DATA_HOME", folder.join("data"))
+        .env("XDG_CONFIG_HOME", folder.join("config"));
     command
 }
 
@@ -49,12 +52,10 @@ impl Postern {
     }
 
     fn start_in(binary: PathBuf, folder: tempfile::TempDir) -> Self {
-        let mut command = command(&binary, folder.path(), "serve");
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
+        let mut command = command(&binary, folder.path(), &["serve"]);
+        let log = File::create(folder.path().join("log")).expect("a log");
+        command.args(FREE_PORT).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut said = String::new();
         let base = loop {
@@ -98,18 +99,54 @@ impl Postern {
         self.child.wait().expect("ended").code()
     }
 
-    /// Runs another command on the same folder.
+    /// Runs another command on the same folder, on a free port.
     #[must_use]
-    pub fn run(&self, verb: &str) -> Output {
-        command(&self.binary, self.folder.path(), verb)
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    /// The same, with variables in the environment.
+    #[must_use]
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = command(&self.binary, self.folder.path(), arguments);
+        command
+            .envs(environment.iter().copied())
+            .args(FREE_PORT)
             .output()
             .expect("the binary starts")
     }
 
-    /// The folder of the test: data directory and field password lie in it.
+    /// Runs a command as it stands, with no port of ours.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn run_alone(&self, arguments: &[&str]) -> Output {
+        command(&self.binary, self.folder.path(), arguments)
+            .output()
+            .expect("the binary starts")
+    }
+
+    /// What the server logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data/postern")
+    }
+
+    /// The file with the field password.
+    #[must_use]
+    pub fn field_password(&self) -> PathBuf {
+        self.folder.path().join("config/postern/field-password")
+    }
+
+    /// The token of the first start's link, which lies in a file since nobody reads the output at a terminal.
+    #[must_use]
+    pub fn first_token(&self) -> String {
+        let link = std::fs::read_to_string(self.data_dir().join("first-signin-link")).expect("a link");
+        Self::token_in(&link)
     }
 
     /// The token of the sign-in link in a text.
@@ -166,7 +203,7 @@ impl Postern {
     /// Whether `needle` stands in any file of the data directory.
     #[must_use]
     pub fn data_holds(&self, needle: &str) -> bool {
-        let files = std::fs::read_dir(self.folder.path().join("postern-data")).expect("the data directory");
+        let files = std::fs::read_dir(self.data_dir()).expect("the data directory");
         files
             .map(|file| std::fs::read(file.expect("an entry").path()).expect("readable"))
             .any(|bytes| {

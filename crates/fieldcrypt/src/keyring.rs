@@ -112,8 +112,10 @@ impl KeyInfo {
 pub(crate) struct Entry {
     pub(crate) info: KeyInfo,
     pub(crate) key: Option<SecretKey>,
-    /// Seals since the last time they were written down.
-    pub(crate) uses: AtomicU64,
+    /// Seals by this process since the row was read.
+    uses: AtomicU64,
+    /// How many of them are written down in the row.
+    recorded: AtomicU64,
     /// One a registered column, made ready at its first use.
     columns: Box<[OnceLock<Cipher>]>,
 }
@@ -125,8 +127,27 @@ impl Entry {
             info,
             key,
             uses: AtomicU64::new(0),
+            recorded: AtomicU64::new(0),
             columns,
         }
+    }
+
+    /// Seals by this process, and those in the row when it was read.
+    pub(crate) fn fields_sealed(&self) -> u64 {
+        self.info
+            .fields_sealed
+            .saturating_add(self.uses.load(Ordering::Relaxed))
+    }
+
+    /// Takes the seals that are not written down yet; they count as written from here on.
+    pub(crate) fn take_unrecorded(&self) -> u64 {
+        let uses = self.uses.load(Ordering::Relaxed);
+        uses.saturating_sub(self.recorded.swap(uses, Ordering::Relaxed))
+    }
+
+    /// Goes on counting where `before`, an earlier reading of the same row, stood.
+    pub(crate) fn carry_over(&self, before: &Self) {
+        self.uses.fetch_add(before.take_unrecorded(), Ordering::Relaxed);
     }
 }
 

@@ -113,10 +113,7 @@ impl Vault {
             .entries()
             .iter()
             .map(|entry| KeyInfo {
-                fields_sealed: entry
-                    .info
-                    .fields_sealed
-                    .saturating_add(entry.uses.load(std::sync::atomic::Ordering::Relaxed)),
+                fields_sealed: entry.fields_sealed(),
                 ..entry.info.clone()
             })
             .collect()

@@ -263,6 +263,25 @@ fn uses_are_counted_over_restarts() {
 }
 
 #[test]
+fn two_processes_and_a_reload_lose_no_use_from_the_count() {
+    let f = fixture(Algorithm::Aes256Gcm);
+    let second = unlock(&f.connection, PASSWORD).expect("unlocks");
+    for vault in [&f.vault, &second, &second] {
+        vault.seal(NAME, &RowKey::Integer(1), b"x").expect("seals");
+    }
+    f.connection
+        .execute_batch("UPDATE fieldcrypt_install SET keyring_version = keyring_version + 1")
+        .expect("a third process changes the keyring");
+    assert!(f.vault.reload_if_changed(&f.connection).expect("reloads"));
+    f.vault.record_uses(&f.connection).expect("recorded");
+    second.record_uses(&f.connection).expect("recorded");
+    assert_eq!(
+        unlock(&f.connection, PASSWORD).expect("unlocks").keys()[0].fields_sealed,
+        3
+    );
+}
+
+#[test]
 fn an_exhausted_key_seals_no_more() {
     let f = fixture(Algorithm::Aes256Gcm);
     f.connection

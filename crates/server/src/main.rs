@@ -2,6 +2,7 @@
 
 mod app;
 mod cli;
+mod config;
 mod http;
 mod listener;
 mod shutdown;

@@ -133,9 +133,10 @@ impl Store {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether changes can still be made.
+    /// Whether changes can still be made: no write failed, and the writer lives.
     pub(crate) fn is_writable(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed)
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.stopped.load(Ordering::Relaxed) && thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Finishes what waits, closes the file (and with it the write-ahead log).

@@ -1,7 +1,5 @@
 //! Rows of the keyring.
 
-use std::sync::atomic::Ordering;
-
 use rusqlite::Connection;
 
 use crate::cipher::Algorithm;
@@ -95,17 +93,16 @@ pub(super) fn load(
     Keyring::new(entries, version(connection)?).ok_or(KeyringError::NoActiveKey)
 }
 
+/// Adds to the rows, since another process may have added too.
 pub(super) fn record_uses(transaction: &Connection, keyring: &Keyring) -> Result<(), KeyringError> {
     for entry in keyring.entries() {
-        let uses = entry.uses.load(Ordering::Relaxed);
-        // What is not yet written down counts from memory; what is written down is counted there again after a reload.
-        let written = entry.info.fields_sealed.saturating_add(uses);
+        let uses = entry.take_unrecorded();
         if uses > 0 {
             transaction
                 .prepare_cached(
-                    "UPDATE fieldcrypt_keys SET fields_sealed = max(fields_sealed, ?2) WHERE number = ?1",
+                    "UPDATE fieldcrypt_keys SET fields_sealed = fields_sealed + ?2 WHERE number = ?1",
                 )?
-                .execute((entry.info.number.0, i64::try_from(written).unwrap_or(i64::MAX)))?;
+                .execute((entry.info.number.0, i64::try_from(uses).unwrap_or(i64::MAX)))?;
         }
     }
     Ok(())

@@ -103,7 +103,7 @@ impl Vault {
     /// Adds the uses of the data keys since the last call to their rows, inside the caller's transaction.
     ///
     /// # Errors
-    /// What SQLite says; the uses are kept for the next call.
+    /// What SQLite says. Uses whose transaction is rolled back are not counted: their fields were not stored either.
     pub fn record_uses(&self, transaction: &Connection) -> Result<(), KeyringError> {
         key_rows::record_uses(transaction, &self.keyring())
     }
@@ -117,7 +117,17 @@ impl Vault {
             return Ok(false);
         }
         let fresh = key_rows::load(connection, &self.install_id, &self.keyring_wrap, &self.registry)?;
-        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in fresh.entries() {
+            if let Some(before) = keyring
+                .entries()
+                .iter()
+                .find(|known| known.info.number == entry.info.number)
+            {
+                entry.carry_over(before);
+            }
+        }
+        *keyring = fresh;
         Ok(true)
     }
 }

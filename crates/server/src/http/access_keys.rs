@@ -64,7 +64,7 @@ pub(crate) struct AccessKeyBody {
     name: Option<String>,
     /// `api`, `api:read`, `metrics`; absent: `api:read` alone.
     scopes: Option<Vec<String>>,
-    /// Seconds until it ends, at most 366 days; absent: 365 days.
+    /// Seconds until it ends, at most 366 days; absent: 90 days.
     expires_in: Option<u64>,
 }
 

@@ -1,0 +1,9 @@
+//! The promises of the authority, over a real database file, with time moved by hand.
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod house;
+mod other_processes;
+mod passwords;
+mod refresh;
+mod thief;
+mod tokens;

@@ -1,0 +1,150 @@
+//! Attackers with the file (A1, A2 of the threat model), each attack with its control.
+
+use std::path::Path;
+use std::time::Duration;
+
+use authcore::{Authority, ChangeAuthority, Client, OpenError, Scope, Scopes};
+use fieldcrypt::SlotSecret;
+
+use crate::house::{FIELD, Held, House, PASSWORD, browser, good, options, password};
+
+#[tokio::test]
+async fn a_wrong_field_password_opens_nothing_and_changes_no_byte() {
+    let house = House::new();
+    house.authority.shutdown();
+    let database = house.folder.path().join("postern.sqlite");
+    let before = std::fs::read(&database).expect("reads");
+    let opened = Authority::open(
+        &options(house.folder.path(), &house.clock),
+        &SlotSecret::password("not this one at all"),
+    );
+    assert!(matches!(
+        opened,
+        Err(OpenError::Unlock(fieldcrypt::UnlockError::WrongSecret))
+    ));
+    assert_eq!(std::fs::read(&database).expect("reads"), before);
+}
+
+/// A2 of the threat model: the file, the field password, and so the real signing key.
+#[tokio::test]
+async fn a_forger_with_the_real_signing_key_makes_no_token_that_is_accepted() {
+    use base64url::{decode, encode};
+    use ed25519_dalek::{Signer, SigningKey};
+    let house = House::new();
+    let tokens = house.sign_in().await;
+    let real = tokens.access_token.expose_str().to_owned();
+    let parts: Vec<&str> = real.split('.').collect();
+    let seed = stolen_seed(house.folder.path());
+    let sign = |claims: &serde_json::Value| {
+        let head = format!("{}.{}", parts[0], encode(claims.to_string().as_bytes()));
+        let signature = SigningKey::from_bytes(&seed).sign(head.as_bytes());
+        format!("{head}.{}", encode(&signature.to_bytes()))
+    };
+    let mut claims: serde_json::Value = serde_json::from_slice(&decode(parts[1])).expect("claims");
+    claims["jti"] = serde_json::json!("00".repeat(16));
+    let accepted = |claims: &serde_json::Value| house.authority.authenticate(&sign(claims)).is_ok();
+    assert!(
+        accepted(&claims),
+        "control: with what only the client has, the forger's signature is a good one"
+    );
+    for ses in ["", "x", &"A".repeat(43), &encode(&[7; 32])] {
+        claims["ses"] = serde_json::json!(ses);
+        assert!(!accepted(&claims), "a made-up ses was accepted: {ses:?}");
+    }
+    if let Some(members) = claims.as_object_mut() {
+        members.remove("ses");
+    }
+    assert!(!accepted(&claims), "a token without ses was accepted");
+}
+
+/// What the thief opens with the field password: the seed of the signing key.
+#[expect(clippy::disallowed_methods, reason = "a thief writes SQL")]
+fn stolen_seed(folder: &Path) -> [u8; 32] {
+    use fieldcrypt::sqlite::{OpenMode, open_connection};
+    use fieldcrypt::{ColumnRegistry, RowKey, Sealed, SealedColumn, Vault};
+    const COLUMN: SealedColumn = SealedColumn::new("signing_keys", "private_key");
+    let connection = open_connection(&folder.join("postern.sqlite"), OpenMode::ReadOnly).expect("opens");
+    let registry = ColumnRegistry::new(&[COLUMN]).expect("one");
+    let vault = Vault::unlock(&connection, registry, &SlotSecret::password(FIELD)).expect("unlocks");
+    let row = connection.query_row("SELECT kid, private_key FROM signing_keys", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Sealed>(1)?))
+    });
+    let (kid, sealed) = row.expect("a key");
+    let seed = vault.open(COLUMN, &RowKey::Text(&kid), &sealed).expect("opens");
+    seed.expose_bytes().try_into().expect("32 bytes")
+}
+
+mod base64url {
+    use data_encoding::BASE64URL_NOPAD;
+
+    pub(crate) fn encode(bytes: &[u8]) -> String {
+        BASE64URL_NOPAD.encode(bytes)
+    }
+
+    pub(crate) fn decode(text: &str) -> Vec<u8> {
+        BASE64URL_NOPAD.decode(text.as_bytes()).expect("base64url")
+    }
+}
+
+/// Every secret that a day of use brings up, in every form it could be stored in.
+#[tokio::test]
+async fn a_thief_finds_no_secret_in_any_file() {
+    let house = House::new();
+    let mut secrets = vec![
+        FIELD.to_owned(),
+        PASSWORD.to_owned(),
+        "hidden header value".to_owned(),
+    ];
+    let authority = &house.authority;
+    let by = ChangeAuthority::LocalOperator { keep_sessions: true };
+    authority
+        .passwords()
+        .change(by, password(PASSWORD), &Client::local())
+        .await
+        .expect("set");
+    let changes = vec![(
+        "secret.header".to_owned(),
+        serde_json::json!("hidden header value"),
+    )];
+    authority.settings().set(changes, &browser()).await.expect("set");
+    let scopes = Scopes::new(vec![Scope::Api]).expect("one");
+    let key = authority
+        .access_keys()
+        .create("script", scopes, Duration::from_secs(86_400), &browser())
+        .await;
+    let key = key.expect("made").secret.expose_text().to_string();
+    secrets.extend(key.split('_').map(str::to_owned).filter(|part| part.len() > 20));
+    let mut held = Held::of(&house.sign_in().await);
+    for _ in 0..96 {
+        house.clock.advance(Duration::from_secs(900));
+        let tokens = good(house.refresh(&held).await);
+        held = Held::of(&tokens);
+        secrets.extend(held.cookie.split('.').skip(1).map(str::to_owned));
+        secrets.push(held.nonce.clone());
+        secrets.extend(tokens.access_token.expose_str().split('.').map(str::to_owned));
+    }
+    secrets.push("192.0.2.7".to_owned());
+    let scan = |needle: &[u8]| {
+        std::fs::read_dir(house.folder.path())
+            .expect("lists")
+            .any(|file| {
+                let bytes = std::fs::read(file.expect("entry").path()).expect("reads");
+                bytes.windows(needle.len()).any(|window| window == needle)
+            })
+    };
+    std::fs::write(house.folder.path().join("control"), format!("x{}x", held.nonce)).expect("planted");
+    assert!(scan(held.nonce.as_bytes()), "the scan would find nothing");
+    std::fs::remove_file(house.folder.path().join("control")).expect("removed");
+    for secret in &secrets {
+        use sha2::{Digest, Sha256};
+        assert!(
+            !scan(secret.as_bytes()),
+            "in the clear: a secret of {} characters",
+            secret.len()
+        );
+        assert!(!scan(&Sha256::digest(secret)), "under a fast hash");
+        if let Ok(bytes) = data_encoding::BASE64URL_NOPAD.decode(secret.as_bytes()) {
+            assert!(!scan(&bytes) && !scan(&Sha256::digest(&bytes)), "as bytes");
+        }
+    }
+}

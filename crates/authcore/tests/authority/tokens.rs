@@ -1,0 +1,193 @@
+//! Each kind of token: good where it belongs, once or for its time, and nowhere else.
+
+use std::time::Duration;
+
+use authcore::{
+    Client, OneUseError, Operation, Permission, Principal, Remember, Scope, Scopes, SignInError,
+    SigninTokenAuthority,
+};
+
+use crate::house::{Held, House, browser, good};
+
+#[tokio::test]
+async fn a_refresh_rotates_and_both_access_tokens_are_good() {
+    let house = House::new();
+    let first = house.sign_in().await;
+    let second = good(house.refresh(&Held::of(&first)).await);
+    assert!(Held::of(&first) != Held::of(&second));
+    assert!(house.is_good(&first) && house.is_good(&second));
+}
+
+#[tokio::test]
+async fn an_access_token_ends_after_15_minutes_and_with_its_session() {
+    let house = House::new();
+    let tokens = house.sign_in().await;
+    house.clock.advance(Duration::from_secs(899));
+    assert!(house.is_good(&tokens));
+    house.clock.advance(Duration::from_secs(1));
+    assert!(!house.is_good(&tokens));
+    let tokens = good(house.refresh(&Held::of(&tokens)).await);
+    assert!(house.is_good(&tokens));
+    house
+        .authority
+        .sessions()
+        .sign_out(&tokens.refresh_token, &browser())
+        .await
+        .expect("committed");
+    assert!(!house.is_good(&tokens));
+    let house = house.restarted();
+    assert!(!house.is_good(&tokens), "revived by a restart");
+}
+
+#[tokio::test]
+async fn a_signin_token_works_once_and_its_second_use_ends_what_the_first_made() {
+    let house = House::new();
+    let authority = &house.authority;
+    let operator = Client::local();
+    let issue = || {
+        let by = SigninTokenAuthority::LocalOperator;
+        authority
+            .signin_tokens()
+            .issue(by, Duration::from_secs(900), &operator)
+    };
+    let token = issue().await.expect("issued").expose_text().to_string();
+    let start = |token: String| async move {
+        authority
+            .sessions()
+            .start_with_signin_token(&token, Remember::ThisBrowserSession, &browser())
+            .await
+    };
+    let first = start(token.clone()).await.expect("the first use");
+    assert!(house.is_good(&first));
+    assert!(matches!(start(token).await, Err(SignInError::Refused)));
+    assert!(!house.is_good(&first));
+    let late = issue().await.expect("issued").expose_text().to_string();
+    house.clock.advance(Duration::from_secs(300));
+    assert!(
+        matches!(start(late).await, Err(SignInError::Expired)),
+        "five minutes at most, whatever was asked for"
+    );
+    let changes = vec![("signin_tokens".to_owned(), serde_json::json!(false))];
+    authority
+        .settings()
+        .set(changes, &Client::local())
+        .await
+        .expect("set");
+    assert!(matches!(issue().await, Err(OneUseError::Disabled)));
+    assert!(matches!(
+        start("pst_si_x".to_owned()).await,
+        Err(SignInError::Disabled)
+    ));
+}
+
+#[tokio::test]
+async fn an_operation_token_is_good_once_for_its_operation_only() {
+    let house = House::new();
+    let tokens = house.sign_in().await;
+    let owner = house
+        .authority
+        .authenticate(tokens.access_token.expose_str())
+        .expect("good");
+    let operations = house.authority.operation_tokens();
+    let token = operations.issue(&owner, Operation::Backup).expect("issued");
+    assert!(
+        house.authority.authenticate(token.expose_str()).is_err(),
+        "it is no access token"
+    );
+    assert!(
+        operations
+            .spend(tokens.access_token.expose_str(), Operation::Backup)
+            .await
+            .is_err(),
+        "nor the other way"
+    );
+    assert!(
+        operations
+            .spend(token.expose_str(), Operation::Export)
+            .await
+            .is_err()
+    );
+    assert!(
+        operations
+            .spend(token.expose_str(), Operation::Backup)
+            .await
+            .is_ok()
+    );
+    assert!(
+        operations
+            .spend(token.expose_str(), Operation::Backup)
+            .await
+            .is_err()
+    );
+    let late = operations.issue(&owner, Operation::Backup).expect("issued");
+    house.clock.advance(Duration::from_secs(60));
+    assert!(
+        operations
+            .spend(late.expose_str(), Operation::Backup)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn an_access_key_is_good_within_its_scope_until_it_is_revoked_or_expires() {
+    let house = House::new();
+    let keys = house.authority.access_keys();
+    let scopes = || Scopes::new(vec![Scope::ApiRead]).expect("one");
+    let life = Duration::from_secs(3600);
+    let created = keys
+        .create("backup script", scopes(), life, &browser())
+        .await
+        .expect("made");
+    assert!(
+        keys.create("backup script", scopes(), life, &browser())
+            .await
+            .is_err(),
+        "a name is taken once"
+    );
+    let text = created.secret.expose_text().to_string();
+    let who = house.authority.authenticate(&text).expect("good");
+    assert!(who.may(Permission::Read) && !who.may(Permission::Write));
+    assert!(
+        house
+            .authority
+            .operation_tokens()
+            .issue(&who, Operation::Backup)
+            .is_err()
+    );
+    let house = house.restarted();
+    assert!(matches!(
+        house.authority.authenticate(&text),
+        Ok(Principal::Script { .. })
+    ));
+    house.clock.advance(life);
+    assert!(house.authority.authenticate(&text).is_err(), "expired");
+    let keys = house.authority.access_keys();
+    let created = keys
+        .create("another", scopes(), life, &browser())
+        .await
+        .expect("made");
+    let text = created.secret.expose_text().to_string();
+    assert!(house.authority.authenticate(&text).is_ok());
+    assert!(keys.revoke("another", &browser()).await.expect("committed"));
+    assert!(house.authority.authenticate(&text).is_err());
+}
+
+#[tokio::test]
+async fn tokens_signed_before_a_rotation_stay_good_and_both_keys_are_published() {
+    let house = House::new();
+    let before = house.sign_in().await;
+    house
+        .authority
+        .signing_keys()
+        .rotate(&Client::local())
+        .await
+        .expect("rotated");
+    assert!(house.is_good(&before));
+    assert!(house.is_good(&good(house.refresh(&Held::of(&before)).await)));
+    let jwks = house.authority.signing_keys().jwks();
+    assert_eq!(
+        jwks.get("keys").and_then(|keys| keys.as_array()).map(Vec::len),
+        Some(2)
+    );
+}
