@@ -60,7 +60,7 @@ fn a_missing_or_empty_field_password_is_never_made_anew() {
     std::fs::write(postern.field_password(), "\n").expect("written");
     refused(&postern, 78, "is empty");
     std::fs::remove_file(postern.field_password()).expect("removed");
-    refused(&postern, 78, "cannot be read");
+    refused(&postern, 78, "is not there");
     assert!(!postern.field_password().exists());
 }
 
@@ -94,10 +94,7 @@ fn a_second_server_on_the_same_data_is_refused() {
 fn an_address_that_is_not_loopback_is_refused_without_tls() {
     let postern = stopped();
     assert_eq!(
-        postern
-            .run_alone(&["serve", "--listen", "0.0.0.0:0"])
-            .status
-            .code(),
+        postern.run(&["serve", "--listen", "0.0.0.0:0"]).status.code(),
         Some(78)
     );
 }

@@ -3,3 +3,4 @@
 
 mod a_person_signs_in_and_out;
 mod a_start_that_must_not_happen_does_not;
+mod an_operator_at_the_shell;

@@ -7,7 +7,7 @@
 )]
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -32,15 +32,14 @@ pub struct Answer {
     pub body: serde_json::Value,
 }
 
-/// A port that the system picks.
-const FREE_PORT: [&str; 2] = ["--listen", "127.0.0.1:0"];
-
 fn command(binary: &Path, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command.current_dir(folder).args(arguments).env_clear();
     command
         .env("XDG_DATA_HOME", folder.join("data"))
-        .env("XDG_CONFIG_HOME", folder.join("config"));
+        .env("XDG_CONFIG_HOME", folder.join("config"))
+        // A port that the system picks.
+        .env("POSTERN_LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -48,19 +47,28 @@ impl Postern {
     /// Starts `binary` in an empty folder.
     #[must_use]
     pub fn start(binary: &str) -> Self {
-        Self::start_in(PathBuf::from(binary), tempfile::tempdir().expect("a folder"))
+        Self::start_with(binary, &[])
     }
 
-    fn start_in(binary: PathBuf, folder: tempfile::TempDir) -> Self {
+    /// The same, with variables in the environment.
+    #[must_use]
+    pub fn start_with(binary: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(PathBuf::from(binary), folder, environment)
+    }
+
+    fn start_in(binary: PathBuf, folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
         let mut command = command(&binary, folder.path(), &["serve"]);
         let log = File::create(folder.path().join("log")).expect("a log");
-        command.args(FREE_PORT).stdout(Stdio::piped()).stderr(log);
+        command.envs(environment.iter().copied());
+        command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut said = String::new();
         let base = loop {
             let Some(Ok(line)) = lines.next() else {
-                panic!("it ended before it listened; it said: {said}")
+                let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+                panic!("it ended before it listened; it said: {said}{log}")
             };
             if let Some(base) = line.strip_prefix("listening on ") {
                 break base.to_owned();
@@ -79,14 +87,20 @@ impl Postern {
 
     /// Kills the server without warning and starts it again on the same folder.
     #[must_use]
-    pub fn killed_and_restarted(mut self) -> Self {
+    pub fn killed_and_restarted(self) -> Self {
+        self.restarted_with(&[])
+    }
+
+    /// The same, with variables in the environment.
+    #[must_use]
+    pub fn restarted_with(mut self, environment: &[(&str, &str)]) -> Self {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
         let (binary, folder) = (
             self.binary.clone(),
             std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),
         );
-        Self::start_in(binary, folder)
+        Self::start_in(binary, folder, environment)
     }
 
     /// Asks the server to stop, and waits until it has.
@@ -99,7 +113,7 @@ impl Postern {
         self.child.wait().expect("ended").code()
     }
 
-    /// Runs another command on the same folder, on a free port.
+    /// Runs another command on the same folder.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, &[])
@@ -111,17 +125,69 @@ impl Postern {
         let mut command = command(&self.binary, self.folder.path(), arguments);
         command
             .envs(environment.iter().copied())
-            .args(FREE_PORT)
             .output()
             .expect("the binary starts")
     }
 
-    /// Runs a command as it stands, with no port of ours.
+    /// The same, with something on standard input.
     #[must_use]
-    pub fn run_alone(&self, arguments: &[&str]) -> Output {
-        command(&self.binary, self.folder.path(), arguments)
-            .output()
-            .expect("the binary starts")
+    pub fn run_fed(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = command(&self.binary, self.folder.path(), arguments);
+        let command = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Runs a command at a terminal (script(1) makes one), where a person types these lines; gives what the screen showed.
+    #[must_use]
+    pub fn at_a_terminal(&self, arguments: &[&str], typed: &str) -> String {
+        let line = format!("'{}' {}", self.binary.display(), arguments.join(" "));
+        let mut command = command(
+            Path::new("script"),
+            self.folder.path(),
+            &["-qec", &line, "/dev/null"],
+        );
+        let command = command.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script(1) starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(typed.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        drop(stdin);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What the command prints on standard output; it must succeed.
+    #[must_use]
+    #[track_caller]
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// The same as JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn says_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+        serde_json::from_str(&self.says(&arguments)).expect("JSON")
+    }
+
+    /// Number of the server's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the server logged so far.

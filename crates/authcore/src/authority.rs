@@ -1,6 +1,6 @@
 //! The authority: opens the store, hands out the services, checks bearers, shuts down in order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +20,7 @@ use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, OpenError, Opened, Store};
+use crate::store::{self, Inspection, OpenError, Opened, Store};
 use crate::token::access::SessionProof;
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
@@ -115,6 +115,14 @@ impl Authority {
     /// When there is none, the secret fits no slot, or what is in it is damaged.
     pub fn open(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Self, OpenError> {
         Self::start(options, store::open(&options.database, secret)?)
+    }
+
+    /// Looks at an existing database without changing a byte of it, beside a running server too.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub fn inspect(database: &Path, secret: &SlotSecret) -> Result<Inspection, OpenError> {
+        store::inspect(database, secret)
     }
 
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {

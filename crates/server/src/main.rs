@@ -3,8 +3,10 @@
 mod app;
 mod cli;
 mod config;
+mod doctor;
 mod http;
 mod listener;
+mod shapes;
 mod shutdown;
 
 fn main() -> std::process::ExitCode {

@@ -129,6 +129,8 @@ impl Passwords {
         purpose: PasswordUse,
         client: &Client,
     ) -> Result<PasswordVerified, VerifyError> {
+        // The command line may have changed it a moment ago.
+        self.store.catch_up().await?;
         let record = self.live.password();
         let upgrade_to = (record.hash.iterations() < self.iterations).then_some(self.iterations);
         let checked = self

@@ -37,7 +37,7 @@ pub enum SettingError {
         /// The setting.
         key: String,
         /// What it takes.
-        expected: &'static str,
+        expected: String,
     },
     /// The store did not take it.
     #[error(transparent)]

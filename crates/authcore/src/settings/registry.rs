@@ -28,11 +28,11 @@ pub enum SettingKind {
 impl SettingKind {
     /// What it takes, in words.
     #[must_use]
-    pub const fn takes(self) -> &'static str {
+    pub fn takes(self) -> String {
         match self {
-            Self::Boolean => "true or false",
-            Self::Integer { .. } => "a whole number within its bounds",
-            Self::Text => "text of 1 to 4096 bytes",
+            Self::Boolean => "true or false".to_owned(),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Text => "text of 1 to 4096 bytes".to_owned(),
         }
     }
 }

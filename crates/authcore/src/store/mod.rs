@@ -15,6 +15,7 @@ pub(crate) mod change;
 mod change_counter;
 mod columns;
 mod error;
+mod inspect;
 mod load;
 mod migrations;
 mod passwords;
@@ -27,6 +28,8 @@ mod spent_tokens;
 mod writer;
 
 pub use error::StoreError;
+pub use inspect::Inspection;
+pub(crate) use inspect::inspect;
 pub(crate) use writer::{Committed, Store};
 
 use std::path::{Path, PathBuf};

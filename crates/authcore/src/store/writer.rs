@@ -57,6 +57,8 @@ type Answer = oneshot::Sender<Result<Committed<Outcome>, StoreError>>;
 
 enum Command {
     Write(Box<Request>, Answer),
+    /// Take in what other processes did, and say when that is done.
+    CatchUp(oneshot::Sender<()>),
     Stop,
 }
 
@@ -124,6 +126,16 @@ impl Store {
         drop(self.queue.send(Command::Write(Box::new(request), answer)));
     }
 
+    /// Waits until the view holds what other processes have committed: for a decision that is too costly, and too rare,
+    /// to be made on what was so a moment ago. Where that cannot be read, the view stays what it is, as it does without this.
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
+        let (caught_up, done) = oneshot::channel();
+        self.queue
+            .send(Command::CatchUp(caught_up))
+            .map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)
+    }
+
     pub(crate) const fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
@@ -178,6 +190,11 @@ impl Writer {
                         break;
                     }
                 }
+                Ok(Command::CatchUp(done)) => {
+                    self.idle();
+                    let _ = done.send(());
+                    continue;
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -193,9 +210,12 @@ impl Writer {
     fn write_group(&mut self, first: (Box<Request>, Answer), requests: &Receiver<Command>) -> Next {
         let mut next = Next::Continue;
         let mut group = vec![first];
+        let mut caught_up = Vec::new();
         while group.len() < GROUP_MAX {
             match requests.try_recv() {
                 Ok(Command::Write(request, answer)) => group.push((request, answer)),
+                // The commit takes in what others did before anything else.
+                Ok(Command::CatchUp(done)) => caught_up.push(done),
                 Ok(Command::Stop) => {
                     next = Next::Stop;
                     break;
@@ -217,6 +237,9 @@ impl Writer {
                     drop(answer.send(Err(error.clone())));
                 }
             }
+        }
+        for done in caught_up {
+            let _ = done.send(());
         }
         next
     }

@@ -1,14 +1,18 @@
 //! How a command ends: an exit code of sysexits(3), what went wrong, and what to do next.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::process::ExitCode;
 
-use authcore::{OpenError, StoreError};
+use authcore::{
+    ChangeError, CreateAccessKeyError, OneUseError, OpenError, SettingError, StoreError, TooLong,
+};
 use fieldcrypt::UnlockError;
 
-use crate::config::PlacesError;
+use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
+use crate::config::secret_file::SecretFileError;
 
 /// Exit codes, as sysexits(3) numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl From<Exit> for ExitCode {
 pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) message: String,
-    pub(super) hint: Option<&'static str>,
+    pub(super) hint: Option<Cow<'static, str>>,
 }
 
 impl Failure {
@@ -59,19 +63,22 @@ impl Failure {
         Self::new(exit, message)
     }
 
-    pub(super) fn hint(self, hint: &'static str) -> Self {
+    pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            hint: Some(hint),
+            hint: Some(hint.into()),
             ..self
         }
     }
 }
 
-impl From<PlacesError> for Failure {
-    fn from(error: PlacesError) -> Self {
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
         let hint = match &error {
-            PlacesError::NoPlace(_) => "set HOME, or give --data-dir and --field-password-file",
-            PlacesError::TwoFieldPasswords { .. } => "take one of them away",
+            ConfigError::File(_) | ConfigError::NotText(_) | ConfigError::Value { .. } => {
+                "docs/configuration.md lists every key and what it takes"
+            }
+            ConfigError::NoPlace(_) => "set HOME, or give --data-dir and --field-password-file",
+            ConfigError::TwoSecrets { .. } => "take one of them away",
         };
         Self::of(Exit::Configuration, &error).hint(hint)
     }
@@ -85,6 +92,8 @@ impl From<DataDirError> for Failure {
             DataDirError::NotADirectory { .. } | DataDirError::NotOurs { .. } => {
                 Self::of(Exit::Permission, &error).hint("give a directory of this user's own with --data-dir")
             }
+            DataDirError::Missing { .. } => Self::of(Exit::Configuration, &error)
+                .hint("postern serve makes it at its first start; or give the right one with --data-dir"),
             DataDirError::InUse { .. } => {
                 Self::of(Exit::TryLater, &error).hint("stop the other server, or give another --data-dir")
             }
@@ -98,15 +107,34 @@ impl From<DataDirError> for Failure {
 impl From<FieldPasswordError> for Failure {
     fn from(error: FieldPasswordError) -> Self {
         let (exit, hint) = match &error {
-            FieldPasswordError::Unreadable { .. } | FieldPasswordError::Empty { .. } => (
+            FieldPasswordError::File(inner) => {
+                let failure = of_secret_file(inner, &error);
+                return match inner {
+                    SecretFileError::Unreadable { .. } | SecretFileError::Empty { .. } => failure.hint(
+                        "give the field password this database was made with, by --field-password-file",
+                    ),
+                    SecretFileError::OpenToOthers { .. }
+                    | SecretFileError::NotOurs { .. }
+                    | SecretFileError::TooLong { .. }
+                    | SecretFileError::NotText { .. } => failure,
+                };
+            }
+            FieldPasswordError::Missing { .. } => (
                 Exit::Configuration,
                 "give the field password this database was made with, by --field-password-file",
             ),
-            FieldPasswordError::OpenToOthers { .. } => (Exit::Permission, "chmod 600 it"),
-            FieldPasswordError::NotOurs { .. } => (Exit::Permission, "chown it to this user"),
+            FieldPasswordError::Asking(_) => (Exit::Io, "give it with --field-password-file PATH"),
             FieldPasswordError::TooShort { .. } => (
                 Exit::Configuration,
-                "put a longer one there, or take the file away and let the first start make one",
+                "put a longer one there, or take it away and let the first start make one",
+            ),
+            FieldPasswordError::KeyFile { .. } => (
+                Exit::Configuration,
+                "make one with: head -c 32 /dev/urandom > FILE",
+            ),
+            FieldPasswordError::Command(_) => (
+                Exit::Configuration,
+                "run the command by hand: it must print the field password and nothing else",
             ),
             FieldPasswordError::InDataDir { .. } => (
                 Exit::Configuration,
@@ -119,6 +147,28 @@ impl From<FieldPasswordError> for Failure {
         };
         Self::of(exit, &error).hint(hint)
     }
+}
+
+impl From<SecretFileError> for Failure {
+    fn from(error: SecretFileError) -> Self {
+        of_secret_file(&error, &error)
+    }
+}
+
+/// The exit and the hint of `inner`, the words of `error`, which it caused.
+fn of_secret_file(inner: &SecretFileError, error: &dyn Error) -> Failure {
+    let (exit, hint) = match inner {
+        SecretFileError::Unreadable { .. } => (Exit::Configuration, "name a file this user may read"),
+        SecretFileError::Empty { .. } | SecretFileError::TooLong { .. } | SecretFileError::NotText { .. } => {
+            (Exit::Configuration, "it is a text of one line")
+        }
+        SecretFileError::OpenToOthers { .. } => (
+            Exit::Permission,
+            "chmod 600 it, and change the secret if others may have read it",
+        ),
+        SecretFileError::NotOurs { .. } => (Exit::Permission, "chown it to this user"),
+    };
+    Failure::of(exit, error).hint(hint)
 }
 
 impl From<OpenError> for Failure {
@@ -141,6 +191,70 @@ impl From<OpenError> for Failure {
             OpenError::Random(_) => Exit::Unavailable,
         };
         Self::of(exit, &error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(of_store(&error), &error)
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Self {
+        Self::of(Exit::Data, &error).hint("nothing was changed")
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match &error {
+            ChangeError::Policy(_) => {
+                Self::of(Exit::Data, &error).hint("nothing was changed; choose another")
+            }
+            ChangeError::Busy(_) | ChangeError::Stale => Self::of(Exit::TryLater, &error),
+            ChangeError::NotFirst => Self::of(Exit::Permission, &error),
+            ChangeError::Store(inner) => Self::of(of_store(inner), &error),
+        }
+    }
+}
+
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        match &error {
+            SettingError::Unknown { .. } => {
+                Self::of(Exit::Data, &error).hint("postern settings list shows what there is")
+            }
+            SettingError::WrongValue { .. } => Self::of(Exit::Data, &error),
+            SettingError::Store(inner) => Self::of(of_store(inner), &error),
+        }
+    }
+}
+
+impl From<CreateAccessKeyError> for Failure {
+    fn from(error: CreateAccessKeyError) -> Self {
+        match &error {
+            CreateAccessKeyError::BadName
+            | CreateAccessKeyError::BadLife
+            | CreateAccessKeyError::NameTaken { .. } => Self::of(Exit::Data, &error),
+            CreateAccessKeyError::TooMany
+            | CreateAccessKeyError::Disabled
+            | CreateAccessKeyError::AlreadyIssued => {
+                Self::of(Exit::Unavailable, &error).hint("postern access-keys list shows what there is")
+            }
+            CreateAccessKeyError::Store(inner) => Self::of(of_store(inner), &error),
+        }
+    }
+}
+
+impl From<OneUseError> for Failure {
+    fn from(error: OneUseError) -> Self {
+        match &error {
+            OneUseError::Store(inner) => Self::of(of_store(inner), &error),
+            OneUseError::Disabled => Self::of(Exit::Unavailable, &error)
+                .hint("switch them on with: postern settings set signin_tokens true"),
+            OneUseError::Refused => Self::of(Exit::Unavailable, &error),
+        }
     }
 }
 

@@ -1,62 +1,31 @@
-//! The command line: parse, one call, render. So far `serve` and `signin-link`.
+//! The command line: parse, one call, render.
 
+mod access_keys;
+mod arguments;
+mod completions;
+mod config;
+mod context;
+mod doctor;
 mod exit;
+mod keys;
+mod logging;
 mod output;
+mod password;
+mod prompt;
 mod serve;
+mod sessions;
+mod settings;
 mod signin_link;
+mod token;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use authcore::{Authority, Client, SIGNIN_TOKEN_LIFE_MAX, SigninTokenAuthority};
-use clap::{Parser, Subcommand};
-use secrecy::zeroize::Zeroizing;
+use clap::Parser as _;
 
+use arguments::{Arguments, Command};
+use context::Context;
 use exit::{Exit, Failure};
-
-/// A single-password front door for self-hosted services, whose database is worthless to a thief.
-#[derive(Parser)]
-#[command(name = "postern", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        help = "Where the database is [default: $XDG_DATA_HOME/postern]"
-    )]
-    data_dir: Option<PathBuf>,
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        help = "The file with the field password [default: $XDG_CONFIG_HOME/postern/field-password, made at the first start]"
-    )]
-    field_password_file: Option<PathBuf>,
-    /// The loopback address of the server
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:8420"
-    )]
-    listen: SocketAddr,
-}
-
-#[derive(Clone, Copy, Subcommand)]
-enum Command {
-    /// Run the server; the first start makes everything and gives a one-use sign-in link
-    Serve,
-    /// Make a one-use sign-in link, beside a running server or without one
-    SigninLink {
-        /// How long it is good, at most five minutes
-        #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=300))]
-        ttl: u64,
-    },
-}
+use output::Output;
 
 /// Runs what the arguments say; says on standard error what went wrong and what to do next.
 pub(crate) fn run() -> ExitCode {
@@ -73,45 +42,58 @@ pub(crate) fn run() -> ExitCode {
             };
         }
     };
-    match execute(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+    let output = Output::new(arguments.global.json, arguments.global.quiet);
+    match execute(arguments, output) {
+        Ok(code) => code,
         Err(failure) => {
-            output::complain(&failure);
+            output.failure(&failure);
             failure.exit.into()
         }
     }
 }
 
-fn execute(arguments: &Arguments) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
-            .hint("look at this process's limit of threads")
+fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    crate::config::reexec::without_the_field_password().map_err(|error| {
+        Failure::new(
+            Exit::Software,
+            format!("the field password could not be taken out of the environment: {error}"),
+        )
     })?;
+    let Arguments { global, command } = arguments;
+    let flags = global.flags();
+    // These need no configuration; one that has a mistake must not keep its owner from help.
+    let command = match command {
+        Command::Completions(arguments) => return completions::completions(&arguments).map(done),
+        Command::Man(arguments) => return completions::man(&arguments, output).map(done),
+        Command::Doctor => return doctor::run(&flags, output),
+        other => other,
+    };
+    let (flags, work) = command.with_flags(flags);
+    let context = Context::new(&flags, output)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
+                .hint("look at this process's limit of threads")
+        })?;
     runtime.block_on(async {
-        match arguments.command {
-            Command::Serve => serve::run(arguments).await,
-            Command::SigninLink { ttl } => signin_link::run(arguments, Duration::from_secs(ttl)).await,
+        match work {
+            Command::Serve(_) => serve::run(&context).await,
+            Command::Password(command) => password::run(&context, command).await,
+            Command::SigninLink(arguments) => signin_link::run(&context, &arguments).await,
+            Command::Token(arguments) => token::run(&context, &arguments),
+            Command::Sessions(command) => sessions::run(&context, command).await,
+            Command::AccessKeys(command) => access_keys::run(&context, command).await,
+            Command::Settings(command) => settings::run(&context, command).await,
+            Command::Keys(command) => keys::run(&context, &command).await,
+            Command::Config(command) => config::run(&context, &command),
+            Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
         }
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// A sign-in link on the operator's word. The token is in the fragment, which no browser sends and no proxy logs.
-async fn make_link(
-    authority: &Authority,
-    address: SocketAddr,
-    life: Duration,
-) -> Result<Zeroizing<String>, Failure> {
-    let life = life.min(SIGNIN_TOKEN_LIFE_MAX);
-    let token = authority
-        .signin_tokens()
-        .issue(SigninTokenAuthority::LocalOperator, life, &Client::local())
-        .await;
-    let token = token.map_err(|error| {
-        Failure::of(Exit::Unavailable, &error).hint("the setting signin_tokens may be off; the log says more")
-    })?;
-    Ok(Zeroizing::new(format!(
-        "http://{address}/signin#token={}",
-        &*token.expose_text()
-    )))
+const fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }

@@ -5,64 +5,60 @@ use std::sync::Arc;
 
 use authcore::{Authority, AuthorityOptions, SIGNIN_TOKEN_LIFE_MAX};
 use fieldcrypt::SlotSecret;
+use serde_json::json;
 
+use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{Arguments, make_link, output};
+use super::signin_link::make_link;
+use super::{logging, output, prompt};
 use crate::app::App;
-use crate::config::Places;
 use crate::config::data_dir::DataDir;
-use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
-use crate::http::host::HostNames;
+use crate::http::config::HttpConfig;
 use crate::http::router::router;
 use crate::shutdown::StopSignals;
 
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if !arguments.listen.ip().is_loopback() {
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    let config = &context.config;
+    if !config.listen.ip().is_loopback() {
         let text = format!(
             "{} is not a loopback address, and there is no TLS yet",
-            arguments.listen
+            config.listen
         );
         return Err(Failure::new(Exit::Configuration, text)
             .hint("listen on 127.0.0.1 and put a proxy with TLS in front"));
     }
     let mut stop = StopSignals::install()
         .map_err(|error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    logging::start(config)?;
 
-    let places = Places::find(
-        arguments.data_dir.as_deref(),
-        arguments.field_password_file.as_deref(),
-    )?;
-    let data = DataDir::made(&places.data_dir)?;
+    let data = DataDir::made(&config.data_dir)?;
     let _in_use = data.lock()?;
-    let (listener, address) = bind(arguments.listen)?;
+    let (listener, address) = bind(config.listen)?;
     data.remove_signin_link()?;
     let first = !data.has_database();
     let authority = if first {
-        let secret = places.field_password.read_or_make(&data)?;
-        first_start(&data, &secret)?
+        let secret = config.field_password.read_or_make(&data)?;
+        first_start(&context.options(&data), &data, &secret)?
     } else {
-        Authority::open(
-            &AuthorityOptions::new(data.database()),
-            &places.field_password.read()?,
-        )?
+        let secret = config.field_password.read(prompt::field_password)?;
+        Authority::open(&context.options(&data), &secret)?
     };
     let authority = Arc::new(authority);
     if first {
-        introduce(&authority, &places, &data, address).await?;
+        introduce(context, &authority, &data, address).await?;
     }
-    output::say(&format!("listening on http://{address}"));
+    let base = config.base_url(address);
+    context
+        .output
+        .answer(&json!({ "Listening": base }), &format!("listening on {base}"))?;
 
-    let hosts =
-        HostNames::new(HostNames::LOOPBACK).map_err(|error| Failure::of(Exit::Configuration, &error))?;
-    let config = HttpConfig {
-        hosts,
-        scheme: Scheme::Http,
-        refresh_cookie: RefreshCookieForm::ByScheme,
-    };
     let app = App {
         authority: Arc::clone(&authority),
-        config: Arc::new(config),
+        config: Arc::new(HttpConfig {
+            hosts: config.hosts.clone(),
+            scheme: config.scheme(),
+            refresh_cookie: config.refresh_cookie,
+        }),
     };
     let served = crate::listener::serve(listener, router(app), async || stop.next().await).await;
     authority.shutdown();
@@ -79,38 +75,53 @@ fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
 }
 
 /// Makes the database under another name first, so that a start that is killed half-way leaves none.
-fn first_start(data: &DataDir, secret: &SlotSecret) -> Result<Authority, Failure> {
-    let unfinished = data.unfinished_database()?;
-    Authority::create(&AuthorityOptions::new(unfinished), secret)?.shutdown();
+fn first_start(
+    options: &AuthorityOptions,
+    data: &DataDir,
+    secret: &SlotSecret,
+) -> Result<Authority, Failure> {
+    let unfinished = AuthorityOptions {
+        database: data.unfinished_database()?,
+        ..options.clone()
+    };
+    Authority::create(&unfinished, secret)?.shutdown();
     data.finish_database()?;
-    Ok(Authority::open(&AuthorityOptions::new(data.database()), secret)?)
+    Ok(Authority::open(options, secret)?)
 }
 
 /// Says where things are, and gives the link: to a person at a terminal, else to a file that only the owner reads, since
 /// what is not a terminal may be a log.
 async fn introduce(
+    context: &Context,
     authority: &Authority,
-    places: &Places,
     data: &DataDir,
     address: SocketAddr,
 ) -> Result<(), Failure> {
-    let link = make_link(authority, address, SIGNIN_TOKEN_LIFE_MAX).await?;
-    output::say(&format!(
-        "data: {}\nfield password: {} (keep a copy elsewhere: without it the data cannot be opened)",
-        data.path().display(),
-        places.field_password.path().display(),
-    ));
-    if output::a_person_reads() {
-        output::say(&format!(
-            "sign-in link, good once and for five minutes:\n  {}",
-            &*link
-        ));
+    let link = make_link(
+        authority,
+        &context.config.base_url(address),
+        SIGNIN_TOKEN_LIFE_MAX,
+    )
+    .await?;
+    let (data_dir, secret) = (data.path().display(), &context.config.field_password);
+    let places = format!(
+        "data: {data_dir}\nfield password: {secret} (keep a copy elsewhere: without it the data cannot be opened)"
+    );
+    let mut json = json!({ "DataDirectory": data_dir.to_string(), "FieldPassword": secret.to_string() });
+    let for_people = if output::a_person_reads() {
+        if let Some(members) = json.as_object_mut() {
+            members.insert("SigninLink".to_owned(), json!(*link));
+        }
+        format!("sign-in link, good once and for five minutes:\n  {}", &*link)
     } else {
         let path = data.write_signin_link(&link)?;
-        output::say(&format!(
+        if let Some(members) = json.as_object_mut() {
+            members.insert("SigninLinkFile".to_owned(), json!(path.display().to_string()));
+        }
+        format!(
             "sign-in link, good once and for five minutes, is in: {}",
             path.display()
-        ));
-    }
-    Ok(())
+        )
+    };
+    context.output.answer(&json, &format!("{places}\n{for_people}"))
 }

@@ -2,23 +2,41 @@
 
 use std::time::Duration;
 
-use authcore::{Authority, AuthorityOptions};
+use authcore::{Authority, Client, SIGNIN_TOKEN_LIFE_MAX, SigninTokenAuthority};
+use secrecy::zeroize::Zeroizing;
+use serde_json::json;
 
-use super::exit::Failure;
-use super::{Arguments, make_link, output};
-use crate::config::Places;
-use crate::config::data_dir::DataDir;
+use super::arguments::SigninLink;
+use super::context::Context;
+use super::exit::{Exit, Failure};
 
-pub(super) async fn run(arguments: &Arguments, life: Duration) -> Result<(), Failure> {
-    let places = Places::find(
-        arguments.data_dir.as_deref(),
-        arguments.field_password_file.as_deref(),
-    )?;
-    let data = DataDir::existing(&places.data_dir)?;
-    let secret = places.field_password.read()?;
-    let authority = Authority::open(&AuthorityOptions::new(data.database()), &secret)?;
-    let link = make_link(&authority, arguments.listen, life).await;
-    authority.shutdown();
-    output::say(&link?);
-    Ok(())
+pub(super) async fn run(context: &Context, arguments: &SigninLink) -> Result<(), Failure> {
+    if arguments.ttl.is_zero() || arguments.ttl > SIGNIN_TOKEN_LIFE_MAX {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a sign-in link is good for at least a second and at most five minutes",
+        ));
+    }
+    let base = context.config.base_url(context.config.listen);
+    let link = context
+        .with_authority(async |authority| make_link(authority, &base, arguments.ttl).await)
+        .await?;
+    let json = json!({ "Link": *link, "ExpiresIn": arguments.ttl.as_secs() });
+    context.output.answer(&json, &link)
+}
+
+/// A sign-in link on the operator's word. The token is in the fragment, which no browser sends and no proxy logs.
+pub(super) async fn make_link(
+    authority: &Authority,
+    base: &str,
+    life: Duration,
+) -> Result<Zeroizing<String>, Failure> {
+    let tokens = authority.signin_tokens();
+    let token = tokens
+        .issue(SigninTokenAuthority::LocalOperator, life, &Client::local())
+        .await?;
+    Ok(Zeroizing::new(format!(
+        "{base}/signin#token={}",
+        &*token.expose_text()
+    )))
 }

@@ -20,6 +20,8 @@ pub(crate) struct InUse(#[expect(dead_code, reason = "the lock ends when the fil
 /// Why a data directory is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataDirError {
+    #[error("there is no data directory {}", path.display())]
+    Missing { path: PathBuf },
     #[error("{} is not a directory (a symbolic link is not followed)", path.display())]
     NotADirectory { path: PathBuf },
     #[error("{} is open to other users (permissions {mode:04o})", path.display())]
@@ -40,9 +42,14 @@ impl DataDir {
     /// An existing directory.
     ///
     /// # Errors
-    /// When it, or the database in it, is not its owner's alone.
+    /// When it is not there, or it or the database in it is not its owner's alone.
     pub(crate) fn existing(path: &Path) -> Result<Self, DataDirError> {
-        let metadata = std::fs::symlink_metadata(path).map_err(|source| at(path, source))?;
+        let metadata = std::fs::symlink_metadata(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => DataDirError::Missing {
+                path: path.to_owned(),
+            },
+            _ => at(path, source),
+        })?;
         if !metadata.is_dir() {
             return Err(DataDirError::NotADirectory {
                 path: path.to_owned(),

@@ -1,44 +1,68 @@
-//! The file with the field password: read with care, made at the first start.
+//! What opens the database: the field password or a key file, from the one place that was given, else from a person at
+//! the terminal or the file that the first start makes.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use data_encoding::BASE32_NOPAD;
-use fieldcrypt::{SecretKey, SlotSecret};
-use secrecy::zeroize::Zeroizing;
+use fieldcrypt::{KeyFileTooShort, SecretKey, SlotSecret};
+use zeroize::Zeroizing;
 
 use super::data_dir::{DataDir, flush_folder};
+use super::secret_file::{self, SecretFileError};
 
 /// Fewest characters of a field password that a database is made with: it is the only factor (NIST SP 800-63B-4
 /// section 3.1.1.2).
 const MINIMUM: usize = 15;
 
-/// Longest file read, in bytes.
-const MAXIMUM: u64 = 4096;
-
 /// Where the field password is, or will be.
 #[derive(Debug)]
-pub(crate) struct FieldPasswordFile(PathBuf);
+pub(crate) enum FieldPassword {
+    /// Somebody said where.
+    Given(Given),
+    /// Nobody did: this file, made at the first start; without it, a person at the terminal is asked. It is not in the
+    /// data directory, so that a copy of that does not carry its own key.
+    Fallback(PathBuf),
+}
+
+/// A place that was named.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// A file with the field password, or `-`.
+    File(PathBuf),
+    /// A file of 32 random bytes or more, or `-`.
+    KeyFile(PathBuf),
+    /// The pipe through which [`super::reexec`] hands on what stood in the environment.
+    Pipe(PathBuf),
+    /// A shell command that prints the field password.
+    Command(String),
+}
+
+/// Asks the person at the terminal; `None`: there is none.
+pub(crate) type Ask = fn() -> io::Result<Option<Zeroizing<String>>>;
 
 /// Why there is no field password.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FieldPasswordError {
-    #[error("the field password cannot be read from {}", path.display())]
-    Unreadable {
+    #[error("no field password")]
+    File(#[from] SecretFileError),
+    #[error("the field password file {} is not there, and nobody can be asked", path.display())]
+    Missing { path: PathBuf },
+    #[error("the field password could not be asked for")]
+    Asking(#[source] io::Error),
+    #[error("the field password from {from} is shorter than {MINIMUM} characters")]
+    TooShort { from: String },
+    #[error("the key file {} is not one", path.display())]
+    KeyFile {
         path: PathBuf,
         #[source]
-        source: io::Error,
+        source: KeyFileTooShort,
     },
-    #[error("the field password file {} is empty", path.display())]
-    Empty { path: PathBuf },
-    #[error("the field password file {} is open to other users (permissions {mode:04o})", path.display())]
-    OpenToOthers { path: PathBuf, mode: u32 },
-    #[error("the field password file {} belongs to another user (number {owner})", path.display())]
-    NotOurs { path: PathBuf, owner: u32 },
-    #[error("the field password in {} is shorter than {MINIMUM} characters", path.display())]
-    TooShort { path: PathBuf },
+    #[error("field_password_command {0}")]
+    Command(String),
     #[error("the field password file {} lies in the data directory", path.display())]
     InDataDir { path: PathBuf },
     #[error("the field password file {} cannot be made", path.display())]
@@ -49,121 +73,190 @@ pub(crate) enum FieldPasswordError {
     },
 }
 
-impl FieldPasswordFile {
-    pub(crate) const fn at(path: PathBuf) -> Self {
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The field password of an existing database. Makes nothing.
+impl FieldPassword {
+    /// What opens an existing database. Makes nothing.
     ///
     /// # Errors
-    /// When it is missing, empty or open to others.
-    pub(crate) fn read(&self) -> Result<SlotSecret, FieldPasswordError> {
-        self.text().map(|text| SlotSecret::password(&text))
+    /// See [`FieldPasswordError`].
+    pub(crate) fn read(&self, ask: Ask) -> Result<SlotSecret, FieldPasswordError> {
+        match self {
+            Self::Given(given) => given.read().map(Opener::into_secret),
+            Self::Fallback(path) if path.exists() => secret_file::text(path)
+                .map(|text| SlotSecret::password(&text))
+                .map_err(Into::into),
+            Self::Fallback(path) => match ask().map_err(FieldPasswordError::Asking)? {
+                Some(text) => Ok(SlotSecret::password(&text)),
+                None => Err(FieldPasswordError::Missing { path: path.clone() }),
+            },
+        }
     }
 
-    /// The field password of a new database: what lies there, or a random one of 256 bits, on disk before the database
-    /// is.
+    /// What a new database is made with: what was given, or a random field password of 256 bits, on disk before the
+    /// database is.
     ///
     /// # Errors
-    /// As [`FieldPasswordFile::read`]; also when it is short, lies with the data, or cannot be made.
+    /// As [`FieldPassword::read`]; also when it is short, lies with the data, or cannot be made.
     pub(crate) fn read_or_make(&self, data: &DataDir) -> Result<SlotSecret, FieldPasswordError> {
-        if !self.0.exists() {
-            self.make(data).map_err(|error| match error {
-                Refused::InDataDir => FieldPasswordError::InDataDir { path: self.0.clone() },
-                Refused::Io(source) => FieldPasswordError::NotMade {
-                    path: self.0.clone(),
-                    source,
-                },
-            })?;
+        if let Self::Fallback(path) | Self::Given(Given::File(path)) = self
+            && path.as_os_str() != "-"
+            && !path.exists()
+        {
+            make(path, data)?;
         }
-        let text = self.text()?;
-        if text.chars().count() < MINIMUM {
-            return Err(FieldPasswordError::TooShort { path: self.0.clone() });
-        }
-        Ok(SlotSecret::password(&text))
-    }
-
-    /// Written beside its name and renamed, so that a start killed half-way leaves no empty one.
-    fn make(&self, data: &DataDir) -> Result<(), Refused> {
-        let folder = match self.0.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
+        let opener = match self {
+            Self::Given(given) => given.read()?,
+            Self::Fallback(path) => Opener::Password(secret_file::text(path)?),
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        if folder.canonicalize()?.starts_with(data.path().canonicalize()?) {
-            return Err(Refused::InDataDir);
+        match &opener {
+            Opener::Password(text) if text.chars().count() < MINIMUM => Err(FieldPasswordError::TooShort {
+                from: self.to_string(),
+            }),
+            Opener::Password(_) | Opener::KeyFile(_) => Ok(opener.into_secret()),
         }
-        let key = SecretKey::random().map_err(io::Error::other)?;
-        let mut line = Zeroizing::new(BASE32_NOPAD.encode(key.expose_bytes()));
-        line.make_ascii_lowercase();
-        line.push('\n');
-        let mut unfinished = self.0.clone().into_os_string();
-        unfinished.push(".new");
-        // What a killed start left is taken away, not written over: it keeps the mode it was made with.
-        match std::fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, &self.0)?;
-        Ok(flush_folder(folder)?)
     }
 
-    /// The text, without one trailing newline.
-    fn text(&self) -> Result<Zeroizing<String>, FieldPasswordError> {
-        let path = || self.0.clone();
-        let unreadable = |source| FieldPasswordError::Unreadable { path: path(), source };
-        let file = std::fs::File::open(&self.0).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-        let us = rustix::process::geteuid().as_raw();
-        if owner != us && owner != 0 {
-            return Err(FieldPasswordError::NotOurs { path: path(), owner });
+    /// The file it lies in, if it does.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Fallback(path) | Self::Given(Given::File(path) | Given::KeyFile(path)) => Some(path),
+            Self::Given(Given::Pipe(_) | Given::Command(_)) => None,
         }
-        // Root may let a service's group in: systemd's credentials carry an access list whose mask shows as group bits.
-        let closed = if owner == us { 0o077 } else { 0o007 };
-        if mode & closed != 0 {
-            return Err(FieldPasswordError::OpenToOthers { path: path(), mode });
-        }
-        let room = usize::try_from(MAXIMUM).unwrap_or(usize::MAX);
-        let mut text = Zeroizing::new(String::with_capacity(room));
-        file.take(MAXIMUM).read_to_string(&mut text).map_err(unreadable)?;
-        if text.ends_with('\n') {
-            text.pop();
-        }
-        if text.is_empty() {
-            return Err(FieldPasswordError::Empty { path: path() });
-        }
-        Ok(text)
+    }
+
+    /// Whether it stood in the environment, where others may have seen it.
+    pub(crate) const fn stood_in_the_environment(&self) -> bool {
+        matches!(self, Self::Given(Given::Pipe(_)))
     }
 }
 
-enum Refused {
-    InDataDir,
-    Io(io::Error),
+/// Where it is, for people.
+impl std::fmt::Display for FieldPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fallback(path) | Self::Given(Given::File(path) | Given::KeyFile(path)) => {
+                if path.as_os_str() == "-" {
+                    f.write_str("standard input")
+                } else {
+                    path.display().fmt(f)
+                }
+            }
+            Self::Given(Given::Pipe(_)) => f.write_str("the variable POSTERN_FIELD_PASSWORD"),
+            Self::Given(Given::Command(_)) => f.write_str("field_password_command"),
+        }
+    }
 }
 
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+/// What was read, before it is only an opener of slots.
+enum Opener {
+    Password(Zeroizing<String>),
+    KeyFile(SlotSecret),
+}
+
+impl Opener {
+    fn into_secret(self) -> SlotSecret {
+        match self {
+            Self::Password(text) => SlotSecret::password(&text),
+            Self::KeyFile(secret) => secret,
+        }
     }
+}
+
+impl Given {
+    fn read(&self) -> Result<Opener, FieldPasswordError> {
+        match self {
+            Self::File(path) | Self::Pipe(path) => Ok(Opener::Password(secret_file::text(path)?)),
+            Self::KeyFile(path) => {
+                let bytes = secret_file::bytes(path)?;
+                let secret = SlotSecret::key_file(bytes.to_vec());
+                secret
+                    .map(Opener::KeyFile)
+                    .map_err(|source| FieldPasswordError::KeyFile {
+                        path: path.clone(),
+                        source,
+                    })
+            }
+            Self::Command(command) => printed_by(command).map(Opener::Password),
+        }
+    }
+}
+
+/// What a shell command prints. Its standard error is ours, so that it can ask or complain.
+fn printed_by(command: &str) -> Result<Zeroizing<String>, FieldPasswordError> {
+    let failed = |reason: &str| FieldPasswordError::Command(reason.to_owned());
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(&format!("does not start: {error}")))?;
+    let output = child.stdout.take().ok_or_else(|| failed("has no output"))?;
+    let bytes = secret_file::bounded(output);
+    let status = child
+        .wait()
+        .map_err(|error| failed(&format!("did not end: {error}")))?;
+    let bytes = bytes.map_err(|error| failed(&format!("could not be read: {error}")))?;
+    if !status.success() {
+        return Err(failed(&format!("failed with {status}")));
+    }
+    secret_file::line(&bytes)
+        .filter(|text| !text.is_empty() && text.len() <= 4096)
+        .ok_or_else(|| failed("printed nothing, or no text, or more than 4096 bytes"))
+}
+
+/// Makes a random field password. Written beside its name and renamed, so that a start killed half-way leaves no empty one.
+fn make(path: &Path, data: &DataDir) -> Result<(), FieldPasswordError> {
+    let not_made = |source| FieldPasswordError::NotMade {
+        path: path.to_owned(),
+        source,
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(not_made)?;
+    if lies_below(folder, data.path()).map_err(not_made)? {
+        return Err(FieldPasswordError::InDataDir {
+            path: path.to_owned(),
+        });
+    }
+    write(path, folder).map_err(not_made)
+}
+
+/// Whether a folder is the data directory or lies in it.
+pub(crate) fn lies_below(folder: &Path, data: &Path) -> io::Result<bool> {
+    Ok(folder.canonicalize()?.starts_with(data.canonicalize()?))
+}
+
+fn write(path: &Path, folder: &Path) -> io::Result<()> {
+    let key = SecretKey::random().map_err(io::Error::other)?;
+    let mut line = Zeroizing::new(BASE32_NOPAD.encode(key.expose_bytes()));
+    line.make_ascii_lowercase();
+    line.push('\n');
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(".new");
+    // What a killed start left is taken away, not written over: it keeps the mode it was made with.
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(line.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    flush_folder(folder)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     struct Fixture {
         folder: tempfile::TempDir,
@@ -176,73 +269,102 @@ mod tests {
         Fixture { folder, data }
     }
 
-    fn written(f: &Fixture, text: &str, mode: u32) -> FieldPasswordFile {
+    #[expect(clippy::unnecessary_wraps, reason = "an Ask")]
+    fn nobody() -> io::Result<Option<Zeroizing<String>>> {
+        Ok(None)
+    }
+
+    fn written(f: &Fixture, content: &[u8]) -> PathBuf {
         let path = f.folder.path().join("given");
-        std::fs::write(&path, text).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-        FieldPasswordFile::at(path)
+        std::fs::write(&path, content).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
+        path
     }
 
     #[test]
     fn the_first_start_makes_one_for_its_owner_alone_and_the_second_reads_the_same() {
         let f = fixture();
-        let file = FieldPasswordFile::at(f.folder.path().join("config/postern/field-password"));
-        assert!(file.read_or_make(&f.data).is_ok());
-        let first = std::fs::read(file.path()).expect("made");
-        assert_eq!(
-            std::fs::metadata(file.path()).expect("there").mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            std::fs::metadata(file.path().parent().expect("folder"))
-                .expect("there")
-                .mode()
-                & 0o777,
-            0o700
-        );
-        assert!(file.read_or_make(&f.data).is_ok());
-        assert_eq!(std::fs::read(file.path()).expect("there"), first);
-        assert_eq!(file.text().map(|text| text.len()).ok(), Some(52));
+        let path = f.folder.path().join("config/postern/field-password");
+        let fallback = FieldPassword::Fallback(path.clone());
+        assert!(fallback.read_or_make(&f.data).is_ok());
+        let first = std::fs::read(&path).expect("made");
+        assert_eq!(first.len(), 53);
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().expect("folder")), 0o700);
+        assert!(fallback.read_or_make(&f.data).is_ok() && fallback.read(nobody).is_ok());
+        assert_eq!(std::fs::read(&path).expect("there"), first);
     }
 
     #[test]
     fn what_a_killed_start_left_does_not_stop_the_next() {
         let f = fixture();
-        let file = FieldPasswordFile::at(f.folder.path().join("field-password"));
         std::fs::write(f.folder.path().join("field-password.new"), "").expect("left");
-        assert!(file.read_or_make(&f.data).is_ok());
+        let fallback = FieldPassword::Fallback(f.folder.path().join("field-password"));
+        assert!(fallback.read_or_make(&f.data).is_ok());
     }
 
     #[test]
     fn it_is_never_made_in_the_data_directory() {
         let f = fixture();
-        let file = FieldPasswordFile::at(f.data.path().join("sub/../field-password"));
+        let path = f.data.path().join("sub/../field-password");
+        let given = FieldPassword::Given(Given::File(path.clone()));
         assert!(matches!(
-            file.read_or_make(&f.data),
+            given.read_or_make(&f.data),
             Err(FieldPasswordError::InDataDir { .. })
         ));
-        assert!(!file.path().exists());
+        assert!(!path.exists());
     }
 
     #[test]
-    fn a_short_empty_or_open_one_is_refused() {
+    fn a_database_is_not_made_with_a_short_one_but_one_that_has_it_still_opens() {
         let f = fixture();
-        let short = written(&f, "fourteen chars\n", 0o600);
+        let short = FieldPassword::Given(Given::File(written(&f, b"fourteen chars\n")));
         assert!(matches!(
             short.read_or_make(&f.data),
             Err(FieldPasswordError::TooShort { .. })
         ));
-        assert!(short.read().is_ok(), "a database that has such a one still opens");
+        assert!(short.read(nobody).is_ok());
+    }
+
+    #[test]
+    fn without_the_file_the_person_is_asked_and_without_a_person_it_is_missing() {
+        let f = fixture();
+        let absent = FieldPassword::Fallback(f.folder.path().join("absent"));
         assert!(matches!(
-            written(&f, "\n", 0o600).read(),
-            Err(FieldPasswordError::Empty { .. })
+            absent.read(nobody),
+            Err(FieldPasswordError::Missing { .. })
         ));
-        for mode in [0o640, 0o604, 0o644] {
-            let open = written(&f, "a long enough password", mode);
-            assert!(
-                matches!(open.read(), Err(FieldPasswordError::OpenToOthers { .. })),
-                "{mode:o}"
-            );
+        assert!(
+            absent
+                .read(|| Ok(Some(Zeroizing::new("typed".to_owned()))))
+                .is_ok()
+        );
+        assert!(!f.folder.path().join("absent").exists());
+    }
+
+    #[test]
+    fn a_command_gives_what_it_prints_and_its_failure_is_told() {
+        let f = fixture();
+        let from =
+            |command: &str| FieldPassword::Given(Given::Command(command.to_owned())).read_or_make(&f.data);
+        assert!(from("echo 'a long enough password'").is_ok());
+        for (command, word) in [
+            ("echo 'a long enough password'; exit 3", "exit status: 3"),
+            ("true", "printed nothing"),
+            ("head -c 5000 /dev/zero | tr '\\0' a", "4096"),
+        ] {
+            let refused = from(command).err().expect(command).to_string();
+            assert!(refused.contains(word), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_key_file_has_thirty_two_bytes_or_more() {
+        let f = fixture();
+        let from =
+            |bytes: &[u8]| FieldPassword::Given(Given::KeyFile(written(&f, bytes))).read_or_make(&f.data);
+        assert!(matches!(from(&[7; 31]), Err(FieldPasswordError::KeyFile { .. })));
+        assert!(from(&[7; 32]).is_ok());
     }
 }

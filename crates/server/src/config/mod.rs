@@ -1,162 +1,232 @@
-//! Where things are: flags over the environment over the places the XDG base directory specification names. The only
-//! room that reads the environment.
+//! What this run goes by: flags over the environment over the configuration file over defaults, each value with the place
+//! it came from. The only room that reads the environment and the configuration.
+//!
+//! ```text
+//! file.rs ─┐
+//! environment.rs ─┼─▶ layers.rs: one text or list a key, with its source ─▶ Config: typed values
+//! flags ──────────┘          keys.rs: the one list of keys
+//! ```
 
+mod base_url;
 pub(crate) mod data_dir;
+mod environment;
 pub(crate) mod field_password;
+mod file;
+mod keys;
+mod layers;
+pub(crate) mod reexec;
+pub(crate) mod secret_file;
 
-use std::path::{Path, PathBuf};
+pub(crate) use base_url::BaseUrl;
+pub(crate) use environment::Environment;
+pub(crate) use layers::Source;
 
-use field_password::FieldPasswordFile;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
-/// Where this install keeps what it has.
-#[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) data_dir: PathBuf,
-    /// Not in the data directory, so that a copy of that does not carry its own key.
-    pub(crate) field_password: FieldPasswordFile,
+use authcore::{PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN};
+
+use crate::http::config::{RefreshCookieForm, Scheme};
+use crate::http::host::HostNames;
+use field_password::{FieldPassword, Given};
+use layers::Layers;
+
+/// Least and most that `minimum_password_length` may be. 8 is the floor of NIST SP 800-63B-4 section 3.1.1.2.
+const PASSWORD_LENGTHS: RangeInclusive<u32> = 8..=64;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data_dir: Option<String>,
+    pub(crate) field_password_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) hosts: Vec<String>,
 }
 
-/// Why the places were not found.
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Text at a terminal, else JSON.
+    Auto,
+    Text,
+    Json,
+}
+
+/// One key as it counts, for `config check`.
+#[derive(Debug)]
+pub(crate) struct Effective {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+    pub(crate) source: Source,
+}
+
+/// The effective configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The file it comes from, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) url: Option<BaseUrl>,
+    pub(crate) hosts: HostNames,
+    /// Names that an access password must not consist of.
+    pub(crate) own_names: Vec<String>,
+    pub(crate) refresh_cookie: RefreshCookieForm,
+    pub(crate) minimum_password_length: usize,
+    pub(crate) password_iterations: u32,
+    pub(crate) field_password: FieldPassword,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    /// Every key with its value and where that came from.
+    pub(crate) effective: Vec<Effective>,
+    /// Variables that look like ours and are none, each with the nearest that is.
+    pub(crate) unknown_variables: Vec<(String, Option<&'static str>)>,
+}
+
+/// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PlacesError {
+pub(crate) enum ConfigError {
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    #[error(transparent)]
+    NotText(#[from] environment::NotText),
+    #[error("{key} = {value} (from {from}) is refused: {reason}")]
+    Value {
+        key: &'static str,
+        value: String,
+        from: Source,
+        reason: String,
+    },
     #[error("nothing says where {0} should be: neither a flag nor HOME")]
     NoPlace(&'static str),
     /// Which one counts would be a guess.
-    #[error("the field password is given twice: by {one} and by {other}")]
-    TwoFieldPasswords { one: &'static str, other: &'static str },
+    #[error("the secret that opens the database is given twice: by {one} and by {other}")]
+    TwoSecrets { one: &'static str, other: &'static str },
 }
 
-impl Places {
-    /// Finds the places of this process.
+impl Config {
+    /// Puts the layers together and reads every value.
     ///
     /// # Errors
-    /// When the field password is given twice, or nothing says where a thing should be.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the room that reads the environment"
-    )]
-    pub(crate) fn find(data_dir: Option<&Path>, field_password: Option<&Path>) -> Result<Self, PlacesError> {
-        Self::find_in(data_dir, field_password, |name| {
-            std::env::var_os(name).map(PathBuf::from)
+    /// See [`ConfigError`]: a value that is not understood is never replaced by a default.
+    pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
+        let file = file::File::find(flags.config.as_deref(), environment)?;
+        let layers = Layers::new(flags, environment, &file)?;
+        let data_dir = layers.data_dir(environment)?;
+        let url = layers.optional("url", |text| BaseUrl::parse(text).map_err(str::to_owned))?;
+        let mut names = layers.list("hosts");
+        names.extend(url.iter().map(|url| url.host.name().to_owned()));
+        let hosts = layers.check(
+            "hosts",
+            HostNames::new(names.iter().map(String::as_str).chain(HostNames::LOOPBACK)),
+        )?;
+        let log = layers.parsed("log", |text| {
+            let filter = text.parse::<tracing_subscriber::EnvFilter>();
+            filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
+        })?;
+        Ok(Self {
+            listen: layers.parsed("listen", |text| {
+                text.parse()
+                    .map_err(|_| "it is an IP address and a port, such as 127.0.0.1:8420".to_owned())
+            })?,
+            own_names: names,
+            hosts,
+            refresh_cookie: layers.parsed("refresh_cookie", |text| match text {
+                "by-scheme" => Ok(RefreshCookieForm::ByScheme),
+                "reference" => Ok(RefreshCookieForm::Reference),
+                _ => Err("it is by-scheme or reference".to_owned()),
+            })?,
+            minimum_password_length: layers
+                .number("minimum_password_length", PASSWORD_LENGTHS)
+                .map(|length| length as usize)?,
+            password_iterations: layers.number(
+                "password_iterations",
+                PASSWORD_ITERATIONS_MIN..=PASSWORD_ITERATIONS_MAX,
+            )?,
+            field_password: field_password(flags, environment, &layers)?,
+            log,
+            log_format: layers.parsed("log_format", |text| match text {
+                "auto" => Ok(LogFormat::Auto),
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                _ => Err("it is auto, text or json".to_owned()),
+            })?,
+            effective: layers.effective(&data_dir),
+            unknown_variables: environment.unknown(),
+            file: file.path,
+            data_dir: data_dir.0,
+            url,
         })
     }
 
-    fn find_in(
-        data_dir: Option<&Path>,
-        field_password: Option<&Path>,
-        environment: impl Fn(&str) -> Option<PathBuf>,
-    ) -> Result<Self, PlacesError> {
-        let set = |name: &str| environment(name).filter(|path| !path.as_os_str().is_empty());
-        // The specification asks to ignore a path that is not absolute.
-        let base = |name: &str, below_home: &str| {
-            let named = set(name).filter(|path| path.is_absolute());
-            named
-                .or_else(|| Some(set("HOME")?.join(below_home)))
-                .map(|base| base.join("postern"))
-        };
-        let data_dir = data_dir
-            .map(Path::to_owned)
-            .or_else(|| set("POSTERN_DATA_DIR"))
-            .or_else(|| set("STATE_DIRECTORY"))
-            .or_else(|| base("XDG_DATA_HOME", ".local/share"))
-            .ok_or(PlacesError::NoPlace("the data directory"))?;
-        let credential = set("CREDENTIALS_DIRECTORY")
-            .map(|folder| folder.join("field-password"))
-            .filter(|path| path.exists());
-        let given = [
-            ("--field-password-file", field_password.map(Path::to_owned)),
-            ("$CREDENTIALS_DIRECTORY/field-password", credential),
-            ("POSTERN_FIELD_PASSWORD_FILE", set("POSTERN_FIELD_PASSWORD_FILE")),
-        ];
-        let mut given = given
-            .into_iter()
-            .filter_map(|(source, path)| Some((source, path?)));
-        let field_password = match (given.next(), given.next()) {
-            (Some((one, _)), Some((other, _))) => return Err(PlacesError::TwoFieldPasswords { one, other }),
-            (Some((_, path)), None) => path,
-            (None, _) => base("XDG_CONFIG_HOME", ".config")
-                .ok_or(PlacesError::NoPlace("the field password"))?
-                .join("field-password"),
-        };
-        Ok(Self {
-            data_dir,
-            field_password: FieldPasswordFile::at(field_password),
-        })
+    /// Where a person's browser finds this server when it listens at `address`.
+    pub(crate) fn base_url(&self, address: SocketAddr) -> String {
+        match &self.url {
+            Some(url) => url.to_string(),
+            None => format!("http://{address}"),
+        }
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.url.as_ref().map_or(Scheme::Http, |url| url.scheme)
+    }
+}
+
+/// The one source that was given, or the file that the first start makes.
+fn field_password(
+    flags: &Flags,
+    environment: &Environment,
+    layers: &Layers,
+) -> Result<FieldPassword, ConfigError> {
+    let credential = environment
+        .path("CREDENTIALS_DIRECTORY")
+        .map(|folder| folder.join("field-password"))
+        .filter(|path| path.exists());
+    let command = layers.optional("field_password_command", |text| Ok(text.to_owned()))?;
+    let sources = [
+        (
+            "--field-password-file",
+            flags.field_password_file.clone().map(Given::File),
+        ),
+        ("--key-file", flags.key_file.clone().map(Given::KeyFile)),
+        (
+            "$CREDENTIALS_DIRECTORY/field-password",
+            credential.map(Given::File),
+        ),
+        (
+            environment::FIELD_PASSWORD_FILE,
+            environment
+                .path(environment::FIELD_PASSWORD_FILE)
+                .map(Given::File),
+        ),
+        (
+            environment::KEY_FILE,
+            environment.path(environment::KEY_FILE).map(Given::KeyFile),
+        ),
+        (
+            environment::FIELD_PASSWORD,
+            environment
+                .path(environment::FIELD_PASSWORD_PIPE)
+                .map(Given::Pipe),
+        ),
+        ("field_password_command", command.map(Given::Command)),
+    ];
+    let mut given = sources
+        .into_iter()
+        .filter_map(|(source, given)| Some((source, given?)));
+    match (given.next(), given.next()) {
+        (Some((one, _)), Some((other, _))) => Err(ConfigError::TwoSecrets { one, other }),
+        (Some((_, given)), None) => Ok(FieldPassword::Given(given)),
+        (None, _) => environment
+            .xdg("XDG_CONFIG_HOME", ".config")
+            .map(|folder| FieldPassword::Fallback(folder.join("field-password")))
+            .ok_or(ConfigError::NoPlace("the field password")),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(
-        flags: (Option<&str>, Option<&str>),
-        environment: &[(&str, &str)],
-    ) -> Result<(String, String), PlacesError> {
-        let look = |name: &str| {
-            environment
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, path)| PathBuf::from(path))
-        };
-        let places = Places::find_in(flags.0.map(Path::new), flags.1.map(Path::new), look)?;
-        let text = |path: &Path| path.display().to_string();
-        Ok((text(&places.data_dir), text(places.field_password.path())))
-    }
-
-    #[test]
-    fn flags_win_over_the_environment_and_that_over_the_xdg_places() {
-        let home = ("HOME", "/home/me");
-        let found = |flags, environment: &[(&str, &str)]| find(flags, environment).expect("found");
-        let own = "/home/me/.config/postern/field-password".to_owned();
-        assert_eq!(
-            found((None, None), &[home]),
-            ("/home/me/.local/share/postern".to_owned(), own.clone())
-        );
-        let xdg = [home, ("XDG_DATA_HOME", "/d"), ("XDG_CONFIG_HOME", "/c")];
-        assert_eq!(
-            found((None, None), &xdg),
-            ("/d/postern".to_owned(), "/c/postern/field-password".to_owned())
-        );
-        let relative = [home, ("XDG_DATA_HOME", "d")];
-        assert_eq!(found((None, None), &relative).0, "/home/me/.local/share/postern");
-        let unit = [home, ("STATE_DIRECTORY", "/var/lib/postern")];
-        assert_eq!(found((None, None), &unit).0, "/var/lib/postern");
-        let named = [
-            home,
-            ("STATE_DIRECTORY", "/var/lib/postern"),
-            ("POSTERN_DATA_DIR", "/p"),
-        ];
-        assert_eq!(found((None, None), &named).0, "/p");
-        assert_eq!(
-            found((Some("/f"), Some("/k")), &named),
-            ("/f".to_owned(), "/k".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_field_password_given_twice_is_refused_and_both_sources_are_named() {
-        let environment = [("HOME", "/home/me"), ("POSTERN_FIELD_PASSWORD_FILE", "/k")];
-        let refused = find((None, Some("/other")), &environment)
-            .expect_err("twice")
-            .to_string();
-        assert!(refused.contains("--field-password-file") && refused.contains("POSTERN_FIELD_PASSWORD_FILE"));
-        assert!(find((None, None), &environment).is_ok());
-    }
-
-    #[test]
-    fn without_a_home_the_missing_place_is_named() {
-        assert!(
-            find((None, None), &[])
-                .expect_err("no place")
-                .to_string()
-                .contains("data directory")
-        );
-        assert!(
-            find((Some("/d"), None), &[])
-                .expect_err("no place")
-                .to_string()
-                .contains("field password")
-        );
-    }
-}
+mod tests;

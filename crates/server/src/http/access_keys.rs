@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use authcore::{ACCESS_KEY_LIFE, AccessKeyView, Scope, Scopes};
+use authcore::{ACCESS_KEY_LIFE, Scope, Scopes};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -16,44 +16,7 @@ use crate::http::extract::bearer::{Owner, Reader};
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
 use crate::http::extract::path::Segment;
-
-/// Every access key.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct AccessKeyList {
-    /// By name, expired ones too.
-    access_keys: Vec<AccessKeyItem>,
-}
-
-/// One access key.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-struct AccessKeyItem {
-    /// 12 hexadecimal digits, a part of the key's text.
-    id: String,
-    /// Its name.
-    name: String,
-    /// What it is good for: `api`, `api:read`, `metrics`.
-    scopes: Vec<&'static str>,
-    /// When it was made (RFC 3339).
-    created: String,
-    /// When it ends (RFC 3339).
-    expires: String,
-    /// When it was used last (RFC 3339); absent when it never was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used: Option<String>,
-}
-
-/// A key just made.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct AccessKeyCreated<'a> {
-    /// How it is listed from now on.
-    #[serde(flatten)]
-    item: AccessKeyItem,
-    /// `pst_ak_…`, to be sent as `Authorization: Bearer`; it is shown this once.
-    secret: &'a str,
-}
+use crate::shapes::access_keys::{AccessKeyCreated, AccessKeyList};
 
 /// What kind of key.
 #[derive(Deserialize, ToSchema)]
@@ -75,10 +38,7 @@ pub(crate) struct AccessKeyBody {
     responses((status = 200, description = "The access keys", body = AccessKeyList)),
 )]
 pub(crate) async fn list(State(app): State<App>, _reader: Reader) -> axum::Json<AccessKeyList> {
-    let keys = app.authority.access_keys().list();
-    axum::Json(AccessKeyList {
-        access_keys: keys.into_iter().map(item).collect(),
-    })
+    axum::Json(AccessKeyList::of(app.authority.access_keys().list()))
 }
 
 /// Make an access key.
@@ -115,10 +75,7 @@ pub(crate) async fn create(
         .create(&name, scopes, life, &client)
         .await?;
     let secret = created.secret.expose_text();
-    let answer = AccessKeyCreated {
-        item: item(created.view),
-        secret: &secret,
-    };
+    let answer = AccessKeyCreated::new(created.view, &secret);
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
@@ -142,16 +99,5 @@ pub(crate) async fn revoke(
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(HttpError::NotFound("access key"))
-    }
-}
-
-fn item(view: AccessKeyView) -> AccessKeyItem {
-    AccessKeyItem {
-        id: view.id.to_string(),
-        scopes: view.scopes.as_slice().iter().map(|scope| scope.name()).collect(),
-        created: view.created.to_rfc3339(),
-        expires: view.expires.to_rfc3339(),
-        last_used: view.last_used.map(authcore::WallTime::to_rfc3339),
-        name: view.name,
     }
 }

@@ -16,10 +16,6 @@ pub(crate) enum Scheme {
 pub(crate) enum RefreshCookieForm {
     /// `__Host-postern-refresh` under TLS, the reference model's form on plain HTTP.
     ByScheme,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "chosen by the configuration file, which is to come")
-    )]
     /// `RefreshToken_<port>` with its path everywhere, as the reference model's command-line clients expect.
     Reference,
 }

@@ -151,7 +151,8 @@ impl HostNames {
             .map(Self)
     }
 
-    fn contains(&self, host: &Host) -> bool {
+    /// Whether this server answers under that name.
+    pub(crate) fn contains(&self, host: &Host) -> bool {
         self.0.contains(&host.name)
     }
 }

@@ -1,8 +1,7 @@
 //! `/api/v1/settings`: typed settings. A sensitive value goes in and never comes out.
 
-use authcore::{SettingKind, SettingView};
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -13,39 +12,7 @@ use crate::http::extract::bearer::{Reader, Writer};
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, JsonEntries, required};
 use crate::http::extract::path::Segment;
-
-/// Every setting, and every secret that was set.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct SettingList {
-    /// By key.
-    settings: Vec<SettingItem>,
-}
-
-/// One setting.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct SettingItem {
-    /// Its key.
-    key: String,
-    /// `boolean`, `integer` or `text`.
-    #[serde(rename = "Type")]
-    kind: &'static str,
-    /// Its value; absent for a sensitive one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    value: Option<Value>,
-    /// Whether it was changed from its default.
-    set: bool,
-    /// Whether its value never comes out.
-    sensitive: bool,
-    /// Its default; a secret has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    default: Option<Value>,
-    /// What it is for.
-    description: &'static str,
-}
+use crate::shapes::settings::{SettingItem, SettingList};
 
 /// A setting's new value.
 #[derive(Deserialize, ToSchema)]
@@ -103,7 +70,7 @@ pub(crate) async fn one(
     _reader: Reader,
     Segment(key): Segment,
 ) -> Result<axum::Json<SettingItem>, HttpError> {
-    Ok(axum::Json(item(app.authority.settings().one(&key)?)))
+    Ok(axum::Json(SettingItem::of(app.authority.settings().one(&key)?)))
 }
 
 /// Change one setting.
@@ -128,7 +95,7 @@ pub(crate) async fn put(
     settings
         .set(vec![(key.clone(), required(body.value, "Value")?)], &client)
         .await?;
-    Ok(axum::Json(item(settings.one(&key)?)))
+    Ok(axum::Json(SettingItem::of(settings.one(&key)?)))
 }
 
 /// Put one setting back to its default, or forget a secret.
@@ -149,27 +116,9 @@ pub(crate) async fn unset(
 ) -> Result<axum::Json<SettingItem>, HttpError> {
     let settings = app.authority.settings();
     settings.unset(&key, &client).await?;
-    Ok(axum::Json(item(settings.one(&key)?)))
+    Ok(axum::Json(SettingItem::of(settings.one(&key)?)))
 }
 
 fn all(app: &App) -> SettingList {
-    SettingList {
-        settings: app.authority.settings().list().into_iter().map(item).collect(),
-    }
-}
-
-fn item(view: SettingView) -> SettingItem {
-    SettingItem {
-        key: view.key,
-        kind: match view.spec.kind {
-            SettingKind::Boolean => "boolean",
-            SettingKind::Integer { .. } => "integer",
-            SettingKind::Text => "text",
-        },
-        value: view.value,
-        set: view.set,
-        sensitive: view.spec.sensitive,
-        default: view.spec.default_value(),
-        description: view.spec.description,
-    }
+    SettingList::of(app.authority.settings().list())
 }

@@ -1,0 +1,194 @@
+//! What can be typed. Help, completions and man pages come from here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{access_keys, completions, config, keys, password, sessions, settings};
+use crate::config::Flags;
+
+/// A single-password front door for self-hosted services, whose database is worthless to a thief.
+#[derive(Parser)]
+#[command(
+    name = "postern",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Accepted after every command.
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "Where the database is [default: $STATE_DIRECTORY, else $XDG_DATA_HOME/postern]"
+    )]
+    data_dir: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "The configuration [default: /etc/postern/postern.toml, else $XDG_CONFIG_HOME/postern/postern.toml]"
+    )]
+    config: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "A file with the field password, or - [default: $XDG_CONFIG_HOME/postern/field-password, made at the first start]"
+    )]
+    field_password_file: Option<PathBuf>,
+    /// A key file that opens the database, in the place of the field password
+    #[arg(long, global = true, value_name = "PATH")]
+    key_file: Option<PathBuf>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say only what was asked for and what went wrong
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+impl Global {
+    pub(super) fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            field_password_file: self.field_password_file.clone(),
+            key_file: self.key_file.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Run the server; the first start makes everything and gives a one-use sign-in link
+    Serve(Serve),
+    /// The access password
+    #[command(subcommand)]
+    Password(password::Command),
+    /// Make a one-use sign-in link, beside a running server or without one
+    SigninLink(SigninLink),
+    /// Ask the running server for an access token, for scripts
+    Token(Token),
+    /// Who is signed in
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Long-lived secrets for scripts
+    #[command(subcommand)]
+    AccessKeys(access_keys::Command),
+    /// Settings and secrets, every one of them sealed in the database
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Keys that sign tokens and keys that seal fields
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Look for what is wrong with this install, and say how to mend it
+    Doctor,
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for every command
+    Man(completions::Man),
+}
+
+impl Command {
+    /// Puts the flags of the configuration that only some commands take with the others.
+    pub(super) fn with_flags(self, flags: Flags) -> (Flags, Self) {
+        let (listen, url, hosts) = match &self {
+            Self::Serve(serve) => (serve.listen.clone(), serve.url.clone(), serve.host.clone()),
+            Self::SigninLink(SigninLink { url, .. }) | Self::Token(Token { url, .. }) => {
+                (None, url.clone(), Vec::new())
+            }
+            Self::Password(_)
+            | Self::Sessions(_)
+            | Self::AccessKeys(_)
+            | Self::Settings(_)
+            | Self::Keys(_)
+            | Self::Config(_)
+            | Self::Doctor
+            | Self::Completions(_)
+            | Self::Man(_) => (None, None, Vec::new()),
+        };
+        let flags = Flags {
+            listen,
+            url,
+            hosts,
+            ..flags
+        };
+        (flags, self)
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// The address to listen on; one that is not loopback needs TLS [default: 127.0.0.1:8420]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// How browsers reach the server, where that is another address, such as `https://door.example.org`
+    #[arg(long, value_name = "BASE")]
+    url: Option<String>,
+    /// One more name the server answers to; may be given several times
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct SigninLink {
+    /// How long it is good: at most five minutes
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub(super) ttl: Duration,
+    /// How browsers reach the server [default: the address it listens on]
+    #[arg(long, value_name = "BASE")]
+    url: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Token {
+    /// A file with the access password, or - for standard input [default: it is asked for]
+    #[arg(long, value_name = "PATH")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Where the server is [default: the address it listens on]
+    #[arg(long, value_name = "BASE")]
+    url: Option<String>,
+}
+
+/// `90d`, `2h 30m`; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}, such as 90s, 2m or 30d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_duration_has_a_unit_or_is_seconds() {
+        assert_eq!(duration("120"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert!(duration("soon").is_err() && duration("-1").is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! Asking the person at the terminal for a secret, or reading it from the file that stands in.
+
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::exit::{Exit, Failure};
+use crate::config::secret_file;
+
+/// How often a typed secret is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Once: a wrong one is noticed by who checks it.
+    Once,
+    /// Twice: nobody else would notice a slip.
+    Twice,
+}
+
+/// The field password of an existing database, from the person; `None` when there is none to ask.
+pub(super) fn field_password() -> io::Result<Option<Zeroizing<String>>> {
+    if io::stdin().is_terminal() {
+        ask("Field password").map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// A secret from a file (`-`: standard input), else from the person at the terminal.
+///
+/// # Errors
+/// When the file is not used, nobody can be asked, or what was typed twice differs.
+pub(super) fn secret(
+    file: Option<&Path>,
+    what: &str,
+    flag: &'static str,
+    asked: Asked,
+) -> Result<Zeroizing<String>, Failure> {
+    if let Some(path) = file {
+        return Ok(secret_file::text(path)?);
+    }
+    if !io::stdin().is_terminal() {
+        let failure = Failure::new(
+            Exit::Usage,
+            format!("there is no terminal to ask for the {what} at"),
+        );
+        return Err(failure.hint(format!(
+            "give it with {flag} PATH, or {flag} - for standard input"
+        )));
+    }
+    let failed = |error| Failure::new(Exit::Io, format!("the {what} could not be asked for: {error}"));
+    let mut capital = what.to_owned();
+    if let Some(first) = capital.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let typed = ask(&capital).map_err(failed)?;
+    if asked == Asked::Twice && *ask("Again").map_err(failed)? != *typed {
+        let failure = Failure::new(Exit::Data, format!("the {what} was not the same both times"));
+        return Err(failure.hint("nothing was changed"));
+    }
+    if typed.is_empty() {
+        return Err(Failure::new(Exit::Data, format!("the {what} is empty")).hint("nothing was changed"));
+    }
+    Ok(typed)
+}
+
+/// Without echo.
+fn ask(what: &str) -> io::Result<Zeroizing<String>> {
+    rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new)
+}

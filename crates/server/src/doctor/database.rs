@@ -1,0 +1,71 @@
+//! Whether the database opens with what is given, and is sound.
+
+use authcore::{Authority, Inspection, OpenError};
+use fieldcrypt::UnlockError;
+
+use super::{Finding, clock, with_causes};
+use crate::config::Config;
+use crate::config::data_dir::DataDir;
+use crate::config::field_password::Ask;
+
+pub(super) fn examine(config: &Config, ask: Ask) -> Vec<Finding> {
+    let Ok(data) = DataDir::existing(&config.data_dir) else {
+        return vec![clock::examine(None)];
+    };
+    if !data.has_database() {
+        let finding = Finding::warning(
+            "database",
+            format!("there is none at {}", data.database().display()),
+            "postern serve makes it at its first start; or give the right place with --data-dir",
+        );
+        return vec![finding, clock::examine(None)];
+    }
+    let secret = match config.field_password.read(ask) {
+        Ok(secret) => secret,
+        Err(error) => {
+            let finding = Finding::wrong(
+                "field password",
+                with_causes(&error),
+                "give the field password this database was made with, by --field-password-file",
+            );
+            return vec![finding, clock::examine(None)];
+        }
+    };
+    match Authority::inspect(&data.database(), &secret) {
+        Ok(inspection) => of(config, &inspection),
+        Err(error) => vec![of_error(&error), clock::examine(None)],
+    }
+}
+
+fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
+    let mut findings = vec![Finding::good(
+        "field password",
+        format!("it opens the database; from {}", config.field_password),
+    )];
+    if inspection.complaints.is_empty() {
+        findings.push(Finding::good("database", "sound, by SQLite's own check"));
+    } else {
+        findings.push(Finding::wrong(
+            "database",
+            inspection.complaints.join("; "),
+            "stop the server, keep a copy of the files as they are, and restore a backup",
+        ));
+    }
+    findings.push(clock::examine(inspection.highest_wall_time));
+    findings
+}
+
+fn of_error(error: &OpenError) -> Finding {
+    if matches!(error, OpenError::Unlock(UnlockError::WrongSecret)) {
+        return Finding::wrong(
+            "field password",
+            "it opens no key slot of the database",
+            "give the one this database was made with, by --field-password-file",
+        );
+    }
+    Finding::wrong(
+        "database",
+        with_causes(error),
+        "keep a copy of the files as they are, and restore a backup",
+    )
+}
