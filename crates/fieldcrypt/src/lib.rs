@@ -37,6 +37,8 @@ mod sealed;
 mod secret;
 mod slot;
 pub mod sqlite;
+#[cfg(test)]
+mod testkit;
 mod vault;
 
 pub use cipher::Algorithm;
