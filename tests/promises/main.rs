@@ -1,6 +1,8 @@
 //! The promises, kept by the real binary. This list is the table of contents.
 #![expect(clippy::expect_used, reason = "a failure ends the test")]
 
+mod a_fault_breaks_no_promise;
 mod a_person_signs_in_and_out;
 mod a_start_that_must_not_happen_does_not;
 mod an_operator_at_the_shell;
+mod owner;

@@ -28,6 +28,8 @@ pub struct Answer {
     pub status: u16,
     /// The refresh cookie it set: name and value.
     pub cookie: Option<String>,
+    /// The header fields.
+    pub headers: ureq::http::HeaderMap,
     /// The body, `Null` when it is no JSON.
     pub body: serde_json::Value,
 }
@@ -54,11 +56,26 @@ impl Postern {
     #[must_use]
     pub fn start_with(binary: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self::start_in(PathBuf::from(binary), folder, environment)
+        let serve = command(Path::new(binary), folder.path(), &["serve"]);
+        Self::start_in(PathBuf::from(binary), folder, serve, environment)
     }
 
-    fn start_in(binary: PathBuf, folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
-        let mut command = command(&binary, folder.path(), &["serve"]);
+    /// The same, from a shell that runs `script` first, in that folder; the script ends with `exec "$0" "$@"`.
+    #[must_use]
+    pub fn start_from(binary: &str, wrapper: &[&str], script: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut arguments = wrapper.to_vec();
+        arguments.extend(["/bin/sh", "-euc", script, binary, "serve"]);
+        let serve = command(Path::new("/usr/bin/env"), folder.path(), &arguments);
+        Self::start_in(PathBuf::from(binary), folder, serve, &[])
+    }
+
+    fn start_in(
+        binary: PathBuf,
+        folder: tempfile::TempDir,
+        mut command: Command,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = File::create(folder.path().join("log")).expect("a log");
         command.envs(environment.iter().copied());
         command.stdout(Stdio::piped()).stderr(log);
@@ -85,7 +102,7 @@ impl Postern {
         }
     }
 
-    /// Kills the server without warning and starts it again on the same folder.
+    /// Kills the server without warning and starts it again on the same folder and port.
     #[must_use]
     pub fn killed_and_restarted(self) -> Self {
         self.restarted_with(&[])
@@ -94,13 +111,26 @@ impl Postern {
     /// The same, with variables in the environment.
     #[must_use]
     pub fn restarted_with(mut self, environment: &[(&str, &str)]) -> Self {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("ended");
+        self.kill();
         let (binary, folder) = (
             self.binary.clone(),
             std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),
         );
-        Self::start_in(binary, folder, environment)
+        let mut serve = command(&binary, folder.path(), &["serve"]);
+        serve.env("POSTERN_LISTEN", self.address());
+        Self::start_in(binary, folder, serve, environment)
+    }
+
+    /// Kills the server without warning.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    /// Where it listens: `127.0.0.1:<port>`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
     }
 
     /// Asks the server to stop, and waits until it has.
@@ -231,39 +261,7 @@ impl Postern {
         headers: &[(&str, &str)],
         body: &serde_json::Value,
     ) -> Answer {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let mut response = if body.is_null() {
-            agent.run(request.body(()).expect("a request"))
-        } else {
-            let request = request.header("content-type", "application/json");
-            agent.run(request.body(body.to_string()).expect("a request"))
-        }
-        .expect("an answer");
-        let cookie = response
-            .headers()
-            .get("set-cookie")
-            .and_then(|value| value.to_str().ok());
-        let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
-        let mut text = String::new();
-        response
-            .body_mut()
-            .as_reader()
-            .read_to_string(&mut text)
-            .expect("a text");
-        Answer {
-            status: response.status().as_u16(),
-            cookie,
-            body: serde_json::from_str(&text).unwrap_or_default(),
-        }
+        send(&self.base, method, path, headers, body).expect("an answer")
     }
 
     /// Whether `needle` stands in any file of the data directory.
@@ -278,6 +276,47 @@ impl Postern {
                     .any(|window| window == needle.as_bytes())
             })
     }
+}
+
+/// Sends a request with JSON and headers; `None` when the server went away before it answered in full.
+#[must_use]
+pub fn send(
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &serde_json::Value,
+) -> Option<Answer> {
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("{base}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut response = if body.is_null() {
+        agent.run(request.body(()).expect("a request"))
+    } else {
+        let request = request.header("content-type", "application/json");
+        agent.run(request.body(body.to_string()).expect("a request"))
+    }
+    .ok()?;
+    let cookie = response
+        .headers()
+        .get("set-cookie")
+        .and_then(|value| value.to_str().ok());
+    let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
+    let mut text = String::new();
+    response.body_mut().as_reader().read_to_string(&mut text).ok()?;
+    Some(Answer {
+        status: response.status().as_u16(),
+        cookie,
+        headers: response.headers().clone(),
+        body: serde_json::from_str(&text).unwrap_or_default(),
+    })
 }
 
 impl Drop for Postern {
