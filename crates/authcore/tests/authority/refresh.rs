@@ -115,7 +115,7 @@ async fn ten_wrong_nonces_end_the_session_and_an_absent_one_is_no_guess() {
 async fn eight_clients_at_once_all_end_with_the_same_live_pair() {
     let house = Arc::new(House::new());
     let mut held = Held::of(&house.sign_in().await);
-    for round in 0..250 {
+    for round in 0..1000 {
         let tasks: Vec<_> = (0..8)
             .map(|_| {
                 let (house, held) = (Arc::clone(&house), held.clone());
