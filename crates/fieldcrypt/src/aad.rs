@@ -5,23 +5,24 @@ use crate::labels;
 use crate::row_key::{RowKey, lp_onto};
 use crate::sealed::HEADER_LEN;
 
-/// `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖ lp(table) ‖ lp(column) ‖ lp(row key). It names the data key,
-/// never the slot or the password, or a password change would orphan every field.
-pub(crate) fn of_field(
-    header: [u8; HEADER_LEN],
-    install_id: &[u8; 16],
-    column: SealedColumn,
-    row: &RowKey<'_>,
-) -> Vec<u8> {
-    let row_len = row.encoded_len();
-    let mut aad = Vec::with_capacity(
-        labels::FIELD.len() + HEADER_LEN + 16 + 12 + column.table().len() + column.column().len() + row_len,
-    );
+/// The part that all fields of one column under one key share: `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖
+/// lp(table) ‖ lp(column). It names the data key, never the slot or the password, or a password change would orphan every
+/// field.
+pub(crate) fn of_column(header: [u8; HEADER_LEN], install_id: &[u8; 16], column: SealedColumn) -> Box<[u8]> {
+    let mut aad = Vec::with_capacity(96);
     aad.extend_from_slice(labels::FIELD);
     aad.extend_from_slice(&header);
     aad.extend_from_slice(install_id);
     lp_onto(&mut aad, column.table().as_bytes());
     lp_onto(&mut aad, column.column().as_bytes());
+    aad.into_boxed_slice()
+}
+
+/// The whole of one field: its column's part ‖ lp(row key).
+pub(crate) fn of_field(column: &[u8], row: &RowKey<'_>) -> Vec<u8> {
+    let row_len = row.encoded_len();
+    let mut aad = Vec::with_capacity(column.len() + 4 + row_len);
+    aad.extend_from_slice(column);
     aad.extend_from_slice(&u32::try_from(row_len).unwrap_or(u32::MAX).to_be_bytes());
     row.encode_onto(&mut aad);
     aad
@@ -35,12 +36,8 @@ mod tests {
     #[test]
     fn the_aad_is_that_of_the_format() {
         let header = [1, 1, 0, 0, 0, 9];
-        let aad = of_field(
-            header,
-            &[7; 16],
-            SealedColumn::new("tab", "co"),
-            &RowKey::Integer(-1),
-        );
+        let column = of_column(header, &[7; 16], SealedColumn::new("tab", "co"));
+        let aad = of_field(&column, &RowKey::Integer(-1));
         let expected = [
             b"fieldcrypt/v1/field".as_slice(),
             &header,

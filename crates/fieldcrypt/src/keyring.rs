@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::aad;
 use crate::cipher::{Algorithm, Cipher};
 use crate::column::ColumnRegistry;
 use crate::error::{OpenError, SealError};
 use crate::kdf;
 use crate::labels;
 use crate::row_key::lp_onto;
+use crate::sealed::Sealed;
 use crate::secret::SecretKey;
 
 /// Random 96-bit nonces: at most 2^32 uses of one key (NIST SP 800-38D section 8.3).
@@ -117,7 +119,7 @@ pub(crate) struct Entry {
     /// How many of them are written down in the row.
     recorded: AtomicU64,
     /// One a registered column, made ready at its first use.
-    columns: Box<[OnceLock<Cipher>]>,
+    columns: Box<[OnceLock<ColumnCipher>]>,
 }
 
 impl Entry {
@@ -151,8 +153,16 @@ impl Entry {
     }
 }
 
+/// A key made ready for one column.
+pub(crate) struct ColumnCipher {
+    pub(crate) cipher: Cipher,
+    /// What all its fields are bound to: see [`crate::aad`].
+    pub(crate) aad: Box<[u8]>,
+}
+
 /// The keyring.
 pub(crate) struct Keyring {
+    install_id: [u8; 16],
     entries: Vec<Entry>,
     active: usize,
     /// The keyring's change counter in the file, as read.
@@ -161,13 +171,14 @@ pub(crate) struct Keyring {
 
 impl Keyring {
     /// `None` when no data key is active.
-    pub(crate) fn new(entries: Vec<Entry>, version: i64) -> Option<Self> {
+    pub(crate) fn new(install_id: [u8; 16], entries: Vec<Entry>, version: i64) -> Option<Self> {
         let active = entries.iter().position(|entry| {
             entry.info.purpose == KeyPurpose::Data
                 && entry.info.state == KeyState::Active
                 && entry.key.is_some()
         })?;
         Some(Self {
+            install_id,
             entries,
             active,
             version,
@@ -183,7 +194,7 @@ impl Keyring {
         &self,
         registry: &ColumnRegistry,
         position: usize,
-    ) -> Result<(&Cipher, Algorithm, DataKeyNumber), SealError> {
+    ) -> Result<(&ColumnCipher, Algorithm, DataKeyNumber), SealError> {
         // The position was found when the keyring was made.
         let entry = self.entries.get(self.active).ok_or(SealError::TooLong)?;
         let number = entry.info.number;
@@ -194,7 +205,9 @@ impl Keyring {
         if used >= USES_MAX {
             return Err(SealError::KeyExhausted { number });
         }
-        let cipher = column_cipher(entry, registry, position).ok_or(SealError::KeyExhausted { number })?;
+        let cipher = self
+            .column_cipher(entry, registry, position)
+            .ok_or(SealError::KeyExhausted { number })?;
         Ok((cipher, entry.info.algorithm, number))
     }
 
@@ -205,7 +218,7 @@ impl Keyring {
         position: usize,
         number: DataKeyNumber,
         algorithm: Algorithm,
-    ) -> Result<&Cipher, OpenError> {
+    ) -> Result<&ColumnCipher, OpenError> {
         let entry = self
             .entries
             .iter()
@@ -218,20 +231,33 @@ impl Keyring {
         if entry.info.algorithm != algorithm {
             return Err(OpenError::AuthenticationFailed);
         }
-        column_cipher(entry, registry, position).ok_or(OpenError::KeyDestroyed { number })
+        self.column_cipher(entry, registry, position)
+            .ok_or(OpenError::KeyDestroyed { number })
     }
-}
 
-fn column_cipher<'a>(entry: &'a Entry, registry: &ColumnRegistry, position: usize) -> Option<&'a Cipher> {
-    let key = entry.key.as_ref()?;
-    let column = registry.iter().nth(position)?;
-    Some(entry.columns.get(position)?.get_or_init(|| {
-        let mut names = Vec::with_capacity(64);
-        lp_onto(&mut names, column.table().as_bytes());
-        lp_onto(&mut names, column.column().as_bytes());
-        Cipher::new(
-            entry.info.algorithm,
-            &kdf::expand_parts(key, &[labels::COLUMN, &names]),
-        )
-    }))
+    fn column_cipher<'a>(
+        &self,
+        entry: &'a Entry,
+        registry: &ColumnRegistry,
+        position: usize,
+    ) -> Option<&'a ColumnCipher> {
+        let ready = entry.columns.get(position)?;
+        if let Some(cipher) = ready.get() {
+            return Some(cipher);
+        }
+        let key = entry.key.as_ref()?;
+        let column = registry.iter().nth(position)?;
+        Some(ready.get_or_init(|| {
+            let Entry { info, .. } = entry;
+            let mut names = Vec::with_capacity(64);
+            lp_onto(&mut names, column.table().as_bytes());
+            lp_onto(&mut names, column.column().as_bytes());
+            let key = kdf::expand_parts(key, &[labels::COLUMN, &names]);
+            let header = Sealed::header(info.algorithm, info.number);
+            ColumnCipher {
+                cipher: Cipher::new(info.algorithm, &key),
+                aad: aad::of_column(header, &self.install_id, column),
+            }
+        }))
+    }
 }

@@ -79,9 +79,10 @@ fn run(case: &Value) -> Result<Vec<u8>, OpenError> {
         .iter()
         .map(|(number, key)| entry(number, key, &registry))
         .collect();
+    let install_id = hex(text(case, "install_id")).try_into().expect("16 bytes");
     let vault = Vault {
-        install_id: hex(text(case, "install_id")).try_into().expect("16 bytes"),
-        keyring: RwLock::new(Keyring::new(entries, 1).expect("an active key")),
+        install_id,
+        keyring: RwLock::new(Keyring::new(install_id, entries, 1).expect("an active key")),
         keyring_wrap: SecretKey::from_bytes(&[0; 32]),
         registry,
     };

@@ -14,6 +14,11 @@ use crate::sealed::{HEADER_LEN, Sealed};
 use crate::secret::{Secret, SecretKey};
 
 /// An unlocked vault. Shared between threads; sealing and opening do no I/O.
+///
+/// # Security
+/// Nonces are drawn from blocks of random bytes, one a thread. A process that `fork`s without `exec`, which only `unsafe`
+/// code can do, must seal nothing in the child: parent and child would use the same nonces. Starting programs with
+/// [`std::process::Command`] is no such thing.
 pub struct Vault {
     pub(crate) install_id: [u8; 16],
     pub(crate) registry: ColumnRegistry,
@@ -73,9 +78,9 @@ impl Vault {
                 column: column.column(),
             })?;
         let keyring = self.keyring();
-        let (cipher, algorithm, number) = keyring.to_seal(&self.registry, position)?;
+        let (column, algorithm, number) = keyring.to_seal(&self.registry, position)?;
         let header = Sealed::header(algorithm, number);
-        let aad = aad::of_field(header, &self.install_id, column, row);
+        let aad = aad::of_field(&column.aad, row);
         let mut bytes =
             Vec::with_capacity(HEADER_LEN + algorithm.nonce_len() + plaintext.len() + crate::cipher::TAG_LEN);
         bytes.extend_from_slice(&header);
@@ -83,7 +88,7 @@ impl Vault {
         let nonce = nonce.get_mut(..algorithm.nonce_len()).ok_or(SealError::TooLong)?;
         random::fill_nonce(nonce)?;
         bytes.extend_from_slice(nonce);
-        cipher.seal_onto(&aad, plaintext, &mut bytes, HEADER_LEN)?;
+        column.cipher.seal_onto(&aad, plaintext, &mut bytes, HEADER_LEN)?;
         Ok(Sealed::from_parts(bytes, algorithm, number))
     }
 
@@ -100,10 +105,9 @@ impl Vault {
                 column: column.column(),
             })?;
         let keyring = self.keyring();
-        let cipher = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
-        let header = Sealed::header(sealed.algorithm(), sealed.key());
+        let column = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
         let (nonce, body) = sealed.nonce_and_body()?;
-        cipher.open(&aad::of_field(header, &self.install_id, column, row), nonce, body)
+        column.cipher.open(&aad::of_field(&column.aad, row), nonce, body)
     }
 
     /// Every key of the keyring, without the keys themselves.

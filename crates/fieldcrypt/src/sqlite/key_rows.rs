@@ -90,7 +90,7 @@ pub(super) fn load(
         };
         entries.push(Entry::new(info, key, registry));
     }
-    Keyring::new(entries, version(connection)?).ok_or(KeyringError::NoActiveKey)
+    Keyring::new(*install_id, entries, version(connection)?).ok_or(KeyringError::NoActiveKey)
 }
 
 /// Adds to the rows, since another process may have added too.

@@ -364,6 +364,11 @@ impl Credential {
     }
 }
 
+/// Whether the answer tells the client to come again later.
+pub(crate) fn says_come_again_later(response: &Response) -> bool {
+    response.status() == StatusCode::TOO_MANY_REQUESTS
+}
+
 /// The answer to a panic: `500`, nothing else (`2-architecture.md`, decision 4).
 pub(crate) fn after_a_panic() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()

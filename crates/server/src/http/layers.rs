@@ -17,6 +17,7 @@ use crate::http::{access_log, headers, host, limits};
 /// Puts the layers around the routes and the fall-backs. Read from the bottom: the last one is the outermost.
 pub(crate) fn around(routes: Router, config: &Arc<HttpConfig>, times: Times) -> Router {
     routes
+        .layer(from_fn_with_state(times, limits::unhurried_refusals))
         .layer(from_fn_with_state(times, limits::bounded_body))
         .layer(from_fn_with_state(config.clone(), require_same_origin))
         .layer(from_fn_with_state(times, limits::bounded_time))

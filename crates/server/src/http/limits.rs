@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::http::error::HttpError;
+use crate::http::error::{self, HttpError};
 
 /// Largest body, in bytes (`3-http-contract.md`): every body of the contract fits a hundred times over.
 pub(crate) const BODY_MAX: usize = 64 * 1024;
@@ -22,12 +22,15 @@ pub(crate) struct Times {
     pub(crate) body: Duration,
     /// For the answer in all. A backstop: the store and the key derivation lane have bounds of their own.
     pub(crate) answer: Duration,
+    /// That a request waits before it is told to come again later.
+    pub(crate) refusal: Duration,
 }
 
 /// Ten seconds for at most 64 KiB is slower than any link in use; browsers give up on an answer after 30 s and more.
 pub(crate) const TIMES: Times = Times {
     body: Duration::from_secs(10),
     answer: Duration::from_secs(30),
+    refusal: Duration::from_millis(500),
 };
 
 /// Most header bytes (names, values, and 4 for each field's `: ` and line end). Below what the HTTP library itself
@@ -53,6 +56,16 @@ pub(crate) async fn bounded_head(request: Request, next: Next) -> Result<Respons
         return Err(HttpError::HeadersTooLarge);
     }
     Ok(next.run(request).await)
+}
+
+/// Layer: a refusal for want of a place takes its time. Each connection of a flood would else come again at once, and
+/// verification would get no more than its share of the processor among hundreds that are refused.
+pub(crate) async fn unhurried_refusals(State(times): State<Times>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if error::says_come_again_later(&response) {
+        tokio::time::sleep(times.refusal).await;
+    }
+    response
 }
 
 fn headers_fit(headers: &HeaderMap) -> bool {
