@@ -78,7 +78,15 @@ impl Postern {
     fn stop(mut self) -> tempfile::TempDir {
         Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         self.child.wait().expect("ends");
-        self.folder
+        std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"))
+    }
+}
+
+impl Drop for Postern {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -100,8 +108,12 @@ impl Held {
     }
 }
 
-pub fn all(binary: &str) -> Vec<Row> {
+pub fn all(binary: &str, only: Option<String>) -> Vec<Row> {
     let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
+    if only.as_deref() == Some("refresh") {
+        postern.set_password();
+        return refresh(&postern);
+    }
     let idle = postern.resident_mib();
     postern.set_password();
     let mut rows = vec![verify(&postern)];
