@@ -25,7 +25,7 @@ use crate::store::{Store, StoreError};
 use crate::token::access::{self, AccessToken, SessionProof};
 use crate::token::hashed::{PlainToken, TokenHasher, TokenUse};
 use crate::token::signin::SigninToken;
-use refresh::{Presented, RefreshDecision};
+use refresh::{LeadOn, RefreshDecision};
 use state::{Session, Turn, hashed_proof};
 use successor::Successor;
 
@@ -163,8 +163,8 @@ impl Sessions {
                 .ok_or(RefreshError::Refused(RefuseReason::NoSession))?;
             let successor_since = live.successor.as_ref().map(|successor| successor.made);
             match refresh::decide(&live.session, successor_since, &hashed, now) {
-                RefreshDecision::Rotate(presented) => {
-                    if let Some(tokens) = self.rotate(&credential, &live, presented, client, now).await? {
+                RefreshDecision::Rotate(lead_on) => {
+                    if let Some(tokens) = self.rotate(&credential, &live, lead_on, client, now).await? {
                         return Ok(tokens);
                     }
                 }
@@ -294,14 +294,14 @@ impl Sessions {
         &self,
         credential: &RefreshCredential,
         live: &LiveSession,
-        presented: Presented,
+        lead_on: LeadOn,
         client: &Client,
         now: Moment,
     ) -> Result<Option<TokenSet>, StoreError> {
         let id = credential.token.session;
         let secret = PlainToken::from_bytes(credential.token.secret.expose_bytes());
         let turn = Turn::random()?;
-        let session = refresh::rotated(&live.session, presented, turn.hashed(&self.hasher), now);
+        let session = refresh::rotated(&live.session, lead_on, turn.hashed(&self.hasher), now);
         let session = Session {
             client: client.clone(),
             ..session

@@ -5,7 +5,7 @@
 //!                       session secret wrong, session over ───▶ Refuse
 //!   turn is current     nonce right ──▶ Rotate                 nonce wrong ──▶ CountWrongNonce (the tenth: End)
 //!   turn is previous    inside the grace, nonce right ──▶ SameSuccessor
-//!                       the same, but the successor was lost with a restart ──▶ Rotate
+//!                       the same, but the successor was lost with a restart ──▶ Rotate, and both pairs lead on
 //!                       later ──▶ End (theft)
 //!   turn is neither     ──▶ End (theft): only a turn that once was good travels with the right session secret
 //! ```
@@ -17,8 +17,8 @@ use crate::clock::{Moment, Monotonic};
 /// What a refresh does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefreshDecision {
-    /// A new pair; the presented one becomes the previous.
-    Rotate(Presented),
+    /// A new pair; these become the previous.
+    Rotate(LeadOn),
     /// The pair that the last rotation made, once more.
     SameSuccessor,
     /// Nothing but a count.
@@ -29,11 +29,14 @@ pub(crate) enum RefreshDecision {
     Refuse(RefuseReason),
 }
 
-/// Which pair was presented.
+/// Which pairs still refresh, for the grace, once there is a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presented {
+pub(crate) enum LeadOn {
+    /// The one that was current.
     Current,
-    Previous,
+    /// That, and the one before: a restart swallowed the successor that both could have been given, and some tabs may
+    /// hold the one, some the other.
+    CurrentAndPrevious,
 }
 
 /// Why nothing happened; for the log.
@@ -72,12 +75,23 @@ pub(crate) fn decide(
     if session.is_over(now.wall) {
         return RefreshDecision::Refuse(RefuseReason::Over);
     }
+    // After a restart only the wall clock knows; a rotation "in the future" has no age and no grace.
+    let lost_by_a_restart = successor_since.is_none()
+        && now
+            .wall
+            .since(session.rotated)
+            .is_some_and(|age| age <= REFRESH_GRACE);
     if session.current.turn.matches(&credential.turn) {
+        let lead_on = if lost_by_a_restart {
+            LeadOn::CurrentAndPrevious
+        } else {
+            LeadOn::Current
+        };
         return nonce_decides(
             session,
             &session.current,
             credential,
-            RefreshDecision::Rotate(Presented::Current),
+            RefreshDecision::Rotate(lead_on),
         );
     }
     let Some(previous) = session
@@ -89,12 +103,7 @@ pub(crate) fn decide(
     };
     let inside_the_grace = match successor_since {
         Some(made) => (now.monotonic.since(made) <= REFRESH_GRACE).then_some(RefreshDecision::SameSuccessor),
-        // After a restart only the wall clock knows; a rotation "in the future" has no age and no grace.
-        None => (now
-            .wall
-            .since(session.rotated)
-            .is_some_and(|age| age <= REFRESH_GRACE))
-        .then_some(RefreshDecision::Rotate(Presented::Previous)),
+        None => lost_by_a_restart.then_some(RefreshDecision::Rotate(LeadOn::CurrentAndPrevious)),
     };
     match inside_the_grace {
         Some(granted) => nonce_decides(session, previous, credential, granted),
@@ -124,17 +133,14 @@ fn nonce_decides(
 }
 
 /// The session after a rotation.
-pub(crate) fn rotated(session: &Session, presented: Presented, fresh: HashedPair, now: Moment) -> Session {
-    let previous = match presented {
-        Presented::Current => vec![session.current.clone()],
-        // The restart swallowed the successor: perhaps it arrived after all, so both pairs lead on for the grace.
-        Presented::Previous => {
-            let mut pairs = session.previous.clone();
-            pairs.push(session.current.clone());
-            pairs.drain(..pairs.len().saturating_sub(2));
-            pairs
-        }
+pub(crate) fn rotated(session: &Session, lead_on: LeadOn, fresh: HashedPair, now: Moment) -> Session {
+    let mut previous = match lead_on {
+        LeadOn::Current => Vec::new(),
+        LeadOn::CurrentAndPrevious => session.previous.clone(),
     };
+    previous.push(session.current.clone());
+    // Restarts one after the other keep no more than two generations good.
+    previous.drain(..previous.len().saturating_sub(2));
     Session {
         current: fresh,
         previous,

@@ -84,6 +84,20 @@ async fn after_a_restart_the_last_and_the_previous_pair_still_refresh() {
 }
 
 #[tokio::test]
+async fn after_a_restart_it_does_not_matter_which_tab_comes_first() {
+    let house = House::new();
+    let first = Held::of(&house.sign_in().await);
+    let second = Held::of(&good(house.refresh(&first).await));
+    let house = house.restarted();
+    let third = Held::of(&good(house.refresh(&second).await));
+    let same = Held::of(&good(house.refresh(&first).await));
+    assert!(third == same, "two tabs ended with different pairs");
+    house.clock.advance(REFRESH_GRACE + Duration::from_millis(1));
+    assert!(house.refresh(&first).await.is_err(), "a replay after the grace");
+    assert!(house.authority.sessions().list().is_empty());
+}
+
+#[tokio::test]
 async fn ten_wrong_nonces_end_the_session_and_an_absent_one_is_no_guess() {
     let house = House::new();
     let tokens = house.sign_in().await;
