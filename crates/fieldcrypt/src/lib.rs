@@ -28,6 +28,7 @@ mod aad;
 mod cipher;
 mod column;
 mod error;
+mod integrity;
 mod kdf;
 mod keyring;
 mod labels;
@@ -38,10 +39,14 @@ mod secret;
 mod slot;
 pub mod sqlite;
 mod vault;
+mod witness;
 
 pub use cipher::Algorithm;
 pub use column::{ColumnRegistry, DuplicateColumn, SealedColumn};
 pub use error::{CreateError, KeyringError, OpenError, SealError, UnlockError};
+pub use integrity::{
+    DamagedRow, DamagedTable, IntegrityError, IntegritySeal, ProtectedTable, Report, RowDamage, Verified,
+};
 pub use kdf::{ITERATIONS_MAX, ITERATIONS_MIN, KdfOutOfBounds, KdfParams};
 pub use keyring::{DataKeyNumber, KeyInfo, KeyPurpose, KeyState};
 pub use row_key::RowKey;
@@ -49,3 +54,4 @@ pub use sealed::Sealed;
 pub use secret::{Secret, SecretKey};
 pub use slot::{KeyFileTooShort, SlotId, SlotInfo, SlotKind, SlotSecret};
 pub use vault::{NewVault, Vault};
+pub use witness::{Witness, WitnessError};
