@@ -7,6 +7,8 @@ use crate::sealed::HEADER_LEN;
 
 /// `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖ lp(table) ‖ lp(column) ‖ lp(row key). It names the data key,
 /// never the slot or the password, or a password change would orphan every field.
+///
+/// A padded column's has a label of its own: padding is never taken for a value, nor a value for padding.
 pub(crate) fn of_field(
     header: [u8; HEADER_LEN],
     install_id: &[u8; 16],
@@ -14,10 +16,15 @@ pub(crate) fn of_field(
     row: &RowKey<'_>,
 ) -> Vec<u8> {
     let row_len = row.encoded_len();
+    let label = if column.is_padded() {
+        labels::FIELD_PADDED
+    } else {
+        labels::FIELD
+    };
     let mut aad = Vec::with_capacity(
-        labels::FIELD.len() + HEADER_LEN + 16 + 12 + column.table().len() + column.column().len() + row_len,
+        label.len() + HEADER_LEN + 16 + 12 + column.table().len() + column.column().len() + row_len,
     );
-    aad.extend_from_slice(labels::FIELD);
+    aad.extend_from_slice(label);
     aad.extend_from_slice(&header);
     aad.extend_from_slice(install_id);
     lp_onto(&mut aad, column.table().as_bytes());

@@ -25,6 +25,7 @@
 #![warn(missing_docs)]
 
 mod aad;
+mod blind_index;
 mod cipher;
 mod column;
 mod error;
@@ -32,6 +33,7 @@ mod integrity;
 mod kdf;
 mod keyring;
 mod labels;
+mod padding;
 pub mod random;
 mod row_key;
 mod sealed;
@@ -41,6 +43,7 @@ pub mod sqlite;
 mod vault;
 mod witness;
 
+pub use blind_index::{BlindIndex, BlindIndexError, IndexedColumn};
 pub use cipher::Algorithm;
 pub use column::{ColumnRegistry, DuplicateColumn, SealedColumn};
 pub use error::{CreateError, KeyringError, OpenError, SealError, UnlockError};

@@ -14,6 +14,12 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The first `len` bytes; the others are wiped with them, on drop.
+    pub(crate) fn truncated(mut self, len: usize) -> Self {
+        self.0.truncate(len);
+        self
+    }
+
     /// The bytes.
     #[must_use]
     pub fn expose_bytes(&self) -> &[u8] {

@@ -8,6 +8,7 @@ use crate::column::{ColumnRegistry, SealedColumn};
 use crate::error::{OpenError, SealError};
 use crate::kdf::KdfParams;
 use crate::keyring::{KeyInfo, Keyring};
+use crate::padding;
 use crate::random;
 use crate::row_key::RowKey;
 use crate::sealed::{HEADER_LEN, Sealed};
@@ -72,6 +73,8 @@ impl Vault {
                 table: column.table(),
                 column: column.column(),
             })?;
+        let padded = column.is_padded().then(|| padding::pad(plaintext));
+        let plaintext = padded.as_ref().map_or(plaintext, |padded| padded);
         let keyring = self.keyring();
         let (cipher, algorithm, number) = keyring.to_seal(&self.registry, position)?;
         let header = Sealed::header(algorithm, number);
@@ -103,7 +106,13 @@ impl Vault {
         let cipher = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
         let header = Sealed::header(sealed.algorithm(), sealed.key());
         let (nonce, body) = sealed.nonce_and_body()?;
-        cipher.open(&aad::of_field(header, &self.install_id, column, row), nonce, body)
+        let opened = cipher.open(&aad::of_field(header, &self.install_id, column, row), nonce, body)?;
+        if !column.is_padded() {
+            return Ok(opened);
+        }
+        // What authenticates was padded by us: anything else is a mistake of ours, and no value.
+        let len = padding::unpadded_len(opened.expose_bytes()).ok_or(OpenError::AuthenticationFailed)?;
+        Ok(opened.truncated(len))
     }
 
     /// Every key of the keyring, without the keys themselves.
