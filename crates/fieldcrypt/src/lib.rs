@@ -25,7 +25,9 @@
 #![warn(missing_docs)]
 
 mod aad;
+pub mod adoption;
 mod blind_index;
+mod byte_scan;
 mod cipher;
 mod column;
 mod error;

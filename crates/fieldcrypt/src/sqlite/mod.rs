@@ -1,6 +1,7 @@
 //! The binding to SQLite: connections opened as the format asks, the vault's own tables, sealed values as SQL values.
 #![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
 
+mod adoption_rows;
 mod connection;
 mod integrity_rows;
 mod integrity_triggers;
