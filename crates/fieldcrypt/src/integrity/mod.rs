@@ -128,3 +128,15 @@ impl Vault {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use static_assertions::{assert_impl_all, assert_not_impl_any};
+    use std::fmt::{Debug, Display};
+
+    assert_not_impl_any!(IntegritySeal: Debug, Display, Clone, Default);
+    assert_not_impl_any!(crate::Witness: Debug, Display, Clone, Default);
+    assert_impl_all!(IntegritySeal: Send, Sync);
+    assert_impl_all!(crate::Witness: Send, Sync);
+}

@@ -17,7 +17,8 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn read(connection: &Connection, table: &str) -> Result<Self, IntegrityError> {
         let is_table: i64 = connection.query_row(
-            "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
+            // A virtual table has no root page; an attacker's would run its module's code.
+            "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 AND rootpage > 0",
             [table],
             |row| row.get(0),
         )?;

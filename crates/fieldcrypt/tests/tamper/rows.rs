@@ -273,6 +273,8 @@ fn a_changed_schema_is_refused() {
         "CREATE TABLE x (a REFERENCES people (id) ON DELETE CASCADE)",
         "ALTER TABLE notes ADD COLUMN extra TEXT",
         "DROP TABLE notes",
+        "DROP TABLE notes; CREATE VIEW notes AS SELECT 'a' AS key, x'00' AS note",
+        "DROP TABLE notes; CREATE VIRTUAL TABLE notes USING fts5 (key, note)",
         "ALTER TABLE people RENAME TO folk",
     ] {
         let found = report(database.after(attack), attack);
