@@ -135,3 +135,34 @@ fn a_witness_that_is_missing_altered_or_foreign_does_not_agree() {
     std::fs::write(&path, genuine).expect("written");
     assert!(witness.check(4711).is_ok(), "control");
 }
+
+/// The server and the command line, each with its own connection.
+#[test]
+fn two_processes_that_write_in_turns_keep_one_seal() {
+    let database = Database::new();
+    let second = open_connection(&database.path, OpenMode::Existing).expect("opens");
+    let vault = Vault::unlock(&second, database::registry(), &database::key_file()).expect("unlocks");
+    let seal = vault.integrity_seal(&database::PROTECTED).expect("has a key");
+    seal.attach(&second).expect("attached");
+    let mut counters = Vec::new();
+    for turn in 0..10 {
+        let connection = if turn % 2 == 0 {
+            &database.connection
+        } else {
+            &second
+        };
+        connection
+            .execute("UPDATE people SET age = age + 1 WHERE id <= ?1", [turn % 4])
+            .expect("writes");
+        counters.push(seal.verify(&second).expect("verified").counter);
+    }
+    assert!(counters.is_sorted() && counters[9] > counters[0]);
+    assert_eq!(
+        database
+            .seal
+            .verify(&database.connection)
+            .expect("verified")
+            .counter,
+        counters[9]
+    );
+}
