@@ -8,9 +8,16 @@ use crate::sealed::HEADER_LEN;
 /// The part that all fields of one column under one key share: `"fieldcrypt/v1/field"` ‖ the 6 header bytes ‖ install id ‖
 /// lp(table) ‖ lp(column). It names the data key, never the slot or the password, or a password change would orphan every
 /// field.
+///
+/// A padded column's has a label of its own: padding is never taken for a value, nor a value for padding.
 pub(crate) fn of_column(header: [u8; HEADER_LEN], install_id: &[u8; 16], column: SealedColumn) -> Box<[u8]> {
+    let label = if column.is_padded() {
+        labels::FIELD_PADDED
+    } else {
+        labels::FIELD
+    };
     let mut aad = Vec::with_capacity(96);
-    aad.extend_from_slice(labels::FIELD);
+    aad.extend_from_slice(label);
     aad.extend_from_slice(&header);
     aad.extend_from_slice(install_id);
     lp_onto(&mut aad, column.table().as_bytes());

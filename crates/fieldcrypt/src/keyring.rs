@@ -189,6 +189,14 @@ impl Keyring {
         &self.entries
     }
 
+    /// The active key of a purpose that has one key only: index or integrity.
+    pub(crate) fn only_key(&self, purpose: KeyPurpose) -> Option<&SecretKey> {
+        self.entries
+            .iter()
+            .find(|entry| entry.info.purpose == purpose && entry.info.state == KeyState::Active)
+            .and_then(|entry| entry.key.as_ref())
+    }
+
     /// The cipher that seals this column, one use of its key counted.
     pub(crate) fn to_seal(
         &self,

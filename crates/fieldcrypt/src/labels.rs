@@ -14,3 +14,13 @@ pub(crate) const KEYRING_AAD: &[u8] = b"fieldcrypt/v1/keyring/key";
 pub(crate) const COLUMN: &[u8] = b"fieldcrypt/v1/column";
 /// Start of the AAD of a sealed field.
 pub(crate) const FIELD: &[u8] = b"fieldcrypt/v1/field";
+/// Start of the AAD of a sealed field whose plaintext is padded.
+pub(crate) const FIELD_PADDED: &[u8] = b"fieldcrypt/v1/field/padded";
+/// HKDF info: integrity key → key of the row tags, which are summed up and never stored.
+pub(crate) const ROW_TAG: &[u8] = b"fieldcrypt/v1/integrity/row-tag";
+/// HKDF info: integrity key → key of the row marks, which are stored and name a damaged row.
+pub(crate) const ROW_MARK: &[u8] = b"fieldcrypt/v1/integrity/row-mark";
+/// HKDF info: integrity key → key of the integrity seal, from which each counter value's key is made. Start of its AAD, too.
+pub(crate) const INTEGRITY_SEAL: &[u8] = b"fieldcrypt/v1/integrity/seal";
+/// HKDF info: integrity key → key of the witness file.
+pub(crate) const WITNESS: &[u8] = b"fieldcrypt/v1/integrity/witness";

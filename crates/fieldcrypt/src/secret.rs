@@ -14,6 +14,12 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The first `len` bytes; the others are wiped with them, on drop.
+    pub(crate) fn truncated(mut self, len: usize) -> Self {
+        self.0.truncate(len);
+        self
+    }
+
     /// The bytes.
     #[must_use]
     pub fn expose_bytes(&self) -> &[u8] {
@@ -72,7 +78,7 @@ impl SecretKey {
     pub fn seal_bytes(&self, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         let algorithm = Algorithm::Aes256Gcm;
         let mut out = vec![0; algorithm.nonce_len()];
-        random::fill(&mut out)?;
+        random::fill_nonce(&mut out)?;
         cipher::Cipher::new(algorithm, self).seal_onto(aad, plaintext, &mut out, 0)?;
         Ok(out)
     }

@@ -8,6 +8,7 @@ use crate::column::{ColumnRegistry, SealedColumn};
 use crate::error::{OpenError, SealError};
 use crate::kdf::KdfParams;
 use crate::keyring::{KeyInfo, Keyring};
+use crate::padding;
 use crate::random;
 use crate::row_key::RowKey;
 use crate::sealed::{HEADER_LEN, Sealed};
@@ -77,6 +78,8 @@ impl Vault {
                 table: column.table(),
                 column: column.column(),
             })?;
+        let padded = column.is_padded().then(|| padding::pad(plaintext));
+        let plaintext = padded.as_ref().map_or(plaintext, |padded| padded);
         let keyring = self.keyring();
         let (column, algorithm, number) = keyring.to_seal(&self.registry, position)?;
         let header = Sealed::header(algorithm, number);
@@ -105,9 +108,15 @@ impl Vault {
                 column: column.column(),
             })?;
         let keyring = self.keyring();
-        let column = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
+        let ready = keyring.to_open(&self.registry, position, sealed.key(), sealed.algorithm())?;
         let (nonce, body) = sealed.nonce_and_body()?;
-        column.cipher.open(&aad::of_field(&column.aad, row), nonce, body)
+        let opened = ready.cipher.open(&aad::of_field(&ready.aad, row), nonce, body)?;
+        if !column.is_padded() {
+            return Ok(opened);
+        }
+        // What authenticates was padded by us: anything else is a mistake of ours, and no value.
+        let len = padding::unpadded_len(opened.expose_bytes()).ok_or(OpenError::AuthenticationFailed)?;
+        Ok(opened.truncated(len))
     }
 
     /// Every key of the keyring, without the keys themselves.

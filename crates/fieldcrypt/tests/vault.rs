@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use fieldcrypt::sqlite::{OpenMode, open_connection};
 use fieldcrypt::{
-    Algorithm, ColumnRegistry, NewVault, OpenError, RowKey, Sealed, SealedColumn, SlotSecret, UnlockError,
-    Vault,
+    Algorithm, ColumnRegistry, IndexedColumn, NewVault, OpenError, RowKey, Sealed, SealedColumn, SlotSecret,
+    UnlockError, Vault,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -334,4 +334,95 @@ proptest! {
             assert_eq!(opened.expose_bytes(), &plain[..]);
         });
     }
+}
+
+#[test]
+fn a_padded_column_hides_lengths_and_is_not_mixed_up_with_a_plain_one() {
+    const PADDED: SealedColumn = SealedColumn::new("people", "diary").padded();
+    let folder = tempfile::tempdir().expect("folder");
+    let mut connection =
+        open_connection(&folder.path().join("x.sqlite"), OpenMode::CreateNew).expect("opens");
+    let secret = || SlotSecret::key_file(vec![1; 32]).expect("long enough");
+    let columns = ColumnRegistry::new(&[PADDED]).expect("no duplicates");
+    let vault = Vault::create(&mut connection, columns, &secret(), &NewVault::first(0)).expect("made");
+    let row = RowKey::Integer(1);
+    let mut lengths = std::collections::BTreeSet::new();
+    for len in 200..=300 {
+        let value = vec![0_u8; len];
+        let sealed = vault.seal(PADDED, &row, &value).expect("seals");
+        lengths.insert(sealed.to_stored_bytes().len());
+        assert_eq!(
+            vault.open(PADDED, &row, &sealed).expect("opens").expose_bytes(),
+            value
+        );
+    }
+    assert!(lengths.len() <= 9, "101 lengths became {}", lengths.len());
+
+    let plain = ColumnRegistry::new(&[SealedColumn::new("people", "diary")]).expect("no duplicates");
+    let other = Vault::unlock(&connection, plain, &secret()).expect("unlocks");
+    let (plain, sealed) = (
+        SealedColumn::new("people", "diary"),
+        vault.seal(PADDED, &row, b"x").expect("seals"),
+    );
+    assert_eq!(
+        other.open(plain, &row, &sealed).map(drop),
+        Err(OpenError::AuthenticationFailed)
+    );
+    let sealed = other.seal(plain, &row, b"x").expect("seals");
+    assert_eq!(
+        vault.open(PADDED, &row, &sealed).map(drop),
+        Err(OpenError::AuthenticationFailed)
+    );
+}
+
+#[test]
+fn a_blind_index_finds_its_row_and_no_other() {
+    let f = fixture(Algorithm::Aes256Gcm);
+    let index = IndexedColumn::over(CITY);
+    f.connection
+        .execute_batch(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, city BLOB, city_index BLOB);
+             CREATE INDEX people_by_city ON people (city_index)",
+        )
+        .expect("table");
+    for (id, city) in [(1, "Paris"), (2, "London"), (3, "Paris")] {
+        let sealed = f
+            .vault
+            .seal(CITY, &RowKey::Integer(id), city.as_bytes())
+            .expect("seals");
+        let found_by = f.vault.blind_index(index, city.as_bytes()).expect("indexed");
+        f.connection
+            .execute("INSERT INTO people VALUES (?1, ?2, ?3)", (id, sealed, found_by))
+            .expect("stored");
+    }
+    let find = |city: &str| -> Vec<i64> {
+        let looked_for = f.vault.blind_index(index, city.as_bytes()).expect("indexed");
+        f.connection
+            .prepare("SELECT id FROM people WHERE city_index = ?1 ORDER BY id")
+            .and_then(|mut statement| statement.query_map([looked_for], |row| row.get(0))?.collect())
+            .expect("reads")
+    };
+    assert_eq!(find("Paris"), [1, 3]);
+    assert_eq!(find("London"), [2]);
+    assert!(find("paris").is_empty());
+    let by_name = f
+        .vault
+        .blind_index(IndexedColumn::over(NAME), b"Paris")
+        .expect("indexed");
+    assert_ne!(
+        by_name,
+        f.vault.blind_index(index, b"Paris").expect("indexed"),
+        "another column"
+    );
+    let again = unlock(&f.connection, PASSWORD).expect("unlocks");
+    assert_eq!(
+        again.blind_index(index, b"Paris"),
+        f.vault.blind_index(index, b"Paris"),
+        "after a restart"
+    );
+    assert!(
+        f.vault
+            .blind_index(IndexedColumn::over(SealedColumn::new("x", "y")), b"")
+            .is_err()
+    );
 }

@@ -1,13 +1,18 @@
 //! The binding to SQLite: connections opened as the format asks, the vault's own tables, sealed values as SQL values.
 #![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
 
+mod adoption_rows;
 mod connection;
+mod integrity_rows;
+mod integrity_triggers;
 mod key_rows;
+mod layout;
 mod schema;
 mod slot_rows;
 mod values;
 
 pub use connection::{ConnectionError, OpenMode, checkpoint_truncate, open_connection};
+pub(crate) use integrity_rows::OWN_PROTECTED;
 
 use std::sync::{PoisonError, RwLock};
 

@@ -2,6 +2,7 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
+use crate::blind_index::BlindIndex;
 use crate::error::OpenError;
 use crate::sealed::Sealed;
 
@@ -17,5 +18,11 @@ impl FromSql for Sealed {
             return Err(FromSqlError::other(OpenError::NotSealed));
         };
         Self::parse(bytes.to_vec()).map_err(FromSqlError::other)
+    }
+}
+
+impl ToSql for BlindIndex {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.stored())))
     }
 }

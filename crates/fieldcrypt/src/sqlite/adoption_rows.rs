@@ -1,0 +1,324 @@
+//! The walk over a column that is adopted or released, and the purge of what SQLite keeps of it.
+
+use std::path::Path;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
+use zeroize::Zeroizing;
+
+use super::checkpoint_truncate;
+use super::layout::{Layout, quoted, value};
+use crate::adoption::{AdoptError, Adopted, FoundPlaintext, PlainType, Released, ScanReport, Stored};
+use crate::byte_scan::{Needles, files_of};
+use crate::column::SealedColumn;
+use crate::integrity::IntegrityError;
+use crate::integrity::row_tag::{encode_key, key_in_words};
+use crate::row_key::RowKey;
+use crate::vault::Vault;
+
+/// Rows of one transaction: a writer that waits is served in between.
+const BATCH: usize = 1000;
+
+/// Values looked for in one pass over the files.
+const SCANNED_AT_ONCE: usize = 100_000;
+
+/// Found values that are named.
+const NAMED: usize = 20;
+
+impl Vault {
+    /// Seals every value of a plaintext column, purges its traces and looks whether any is left. See the
+    /// crate's documentation.
+    ///
+    /// # Errors
+    /// See [`AdoptError`]. Batches that were committed stay; the same call goes on.
+    pub fn adopt(&self, connection: &Connection, column: SealedColumn) -> Result<Adopted, AdoptError> {
+        let (mut sealed, mut already_sealed) = (0, 0);
+        Walk::new(connection, column)?.rewrite(self, connection, |row, key| {
+            let plain = match &row.stored.0 {
+                Value::Null => return Ok(None),
+                Value::Text(text) => text.as_bytes(),
+                Value::Blob(bytes) => match self.tell(column, key, bytes, || row.name())? {
+                    Stored::Plain => bytes,
+                    Stored::Sealed(_) => {
+                        already_sealed += 1;
+                        return Ok(None);
+                    }
+                },
+                Value::Integer(_) | Value::Real(_) => return Err(AdoptError::Number { row: row.name() }),
+            };
+            sealed += 1;
+            let field = self.seal(column, key, plain)?;
+            Ok(Some(Stale(Value::Blob(field.to_stored_bytes()))))
+        })?;
+        purge_traces(connection, column.table())?;
+        Ok(Adopted {
+            sealed,
+            already_sealed,
+            scan: self.scan_for_plaintext(connection, column)?,
+        })
+    }
+
+    /// Opens every value of a sealed column and writes it in plain: the way back.
+    ///
+    /// # Errors
+    /// See [`AdoptError`]. Batches that were committed stay; the same call goes on.
+    pub fn release(
+        &self,
+        connection: &Connection,
+        column: SealedColumn,
+        plain_type: PlainType,
+    ) -> Result<Released, AdoptError> {
+        let mut done = Released::default();
+        Walk::new(connection, column)?.rewrite(self, connection, |row, key| {
+            let opened = match &row.stored.0 {
+                Value::Null => return Ok(None),
+                Value::Blob(bytes) => self.tell(column, key, bytes, || row.name())?,
+                Value::Text(_) | Value::Integer(_) | Value::Real(_) => Stored::Plain,
+            };
+            let Stored::Sealed(secret) = opened else {
+                done.already_plain += 1;
+                return Ok(None);
+            };
+            done.released += 1;
+            let bytes = secret.expose_bytes();
+            Ok(Some(Stale(match plain_type {
+                PlainType::Blob => Value::Blob(bytes.to_vec()),
+                PlainType::Text => Value::Text(
+                    std::str::from_utf8(bytes)
+                        .map_err(|_| AdoptError::NoText { row: row.name() })?
+                        .to_owned(),
+                ),
+            })))
+        })?;
+        Ok(done)
+    }
+
+    /// Looks for every value of a sealed column in the database's files: the file itself, its log, its journal. A control
+    /// that is surely there, the install id, is looked for as well: a scan that does not find it proves nothing.
+    ///
+    /// # Errors
+    /// [`AdoptError::ScanIsBlind`] when the control is not found; when a value does not open or a file does not read.
+    pub fn scan_for_plaintext(
+        &self,
+        connection: &Connection,
+        column: SealedColumn,
+    ) -> Result<ScanReport, AdoptError> {
+        let database = Path::new(connection.path().unwrap_or_default());
+        let mut control = Needles::default();
+        control.add(0, &self.install_id);
+        let in_files: usize = files_of(database)
+            .iter()
+            .map(|file| control.found_in(file).map(|found| found.len()))
+            .sum::<std::io::Result<_>>()?;
+        if in_files == 0 {
+            return Err(AdoptError::ScanIsBlind {
+                file: database.to_owned(),
+            });
+        }
+        let walk = Walk::new(connection, column)?;
+        let mut report = ScanReport::default();
+        let mut needles = Needles::default();
+        let mut names = Vec::new();
+        let mut cursor = None;
+        loop {
+            let rows = walk.rows_after(connection, cursor.as_ref())?;
+            for row in &rows {
+                let Value::Blob(bytes) = &row.stored.0 else {
+                    continue;
+                };
+                let told = row.with_key(|key| self.tell(column, key, bytes, || row.name()))?;
+                let Stored::Sealed(secret) = told else { continue };
+                if needles.add(names.len(), secret.expose_bytes()) {
+                    names.push(row.name());
+                } else {
+                    report.too_plain += 1;
+                }
+            }
+            cursor = rows.into_iter().next_back();
+            if names.len() >= SCANNED_AT_ONCE || cursor.is_none() {
+                report.looked_for += names.len() as u64;
+                for file in files_of(database) {
+                    for number in needles.found_in(&file)? {
+                        if report.found.len() < NAMED
+                            && let Some(row) = names.get(number)
+                        {
+                            report.found.push(FoundPlaintext {
+                                row: row.clone(),
+                                file: file.clone(),
+                            });
+                        }
+                    }
+                }
+                (needles, names) = (Needles::default(), Vec::new());
+            }
+            if cursor.is_none() {
+                return Ok(report);
+            }
+        }
+    }
+}
+
+/// Everything SQLite keeps of a table's old values, in the order that leaves nothing: its statistics (samples of the
+/// values stand in `sqlite_stat4`), the log, the free pages, the log of that. The checkpoint tells a reader in the
+/// way as data, not as an error.
+fn purge_traces(connection: &Connection, table: &str) -> Result<(), AdoptError> {
+    for statistics in ["sqlite_stat1", "sqlite_stat4"] {
+        let there: Option<i64> = connection
+            .query_row(
+                "SELECT 1 FROM main.sqlite_schema WHERE name = ?1",
+                [statistics],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if there.is_some() {
+            connection.execute(
+                &format!("DELETE FROM main.{statistics} WHERE tbl = ?1 COLLATE NOCASE"),
+                [table],
+            )?;
+        }
+    }
+    if checkpoint_truncate(connection)? {
+        return Err(AdoptError::Busy);
+    }
+    connection.execute_batch("VACUUM main")?;
+    if checkpoint_truncate(connection)? {
+        return Err(AdoptError::Busy);
+    }
+    Ok(())
+}
+
+/// The statements that go over a column in the order of its table's primary key.
+struct Walk {
+    keys: usize,
+    first: String,
+    next: String,
+    update: String,
+}
+
+impl Walk {
+    fn new(connection: &Connection, column: SealedColumn) -> Result<Self, AdoptError> {
+        if !connection.is_autocommit() {
+            return Err(AdoptError::InTransaction);
+        }
+        let none = || AdoptError::NoColumn {
+            table: column.table(),
+            column: column.column(),
+        };
+        let layout = Layout::read(connection, column.table()).map_err(|error| match error {
+            IntegrityError::Database(error) => error.into(),
+            _ => none(),
+        })?;
+        if !layout.columns.iter().any(|name| name == column.column()) {
+            return Err(none());
+        }
+        let keys: Vec<_> = layout.key_columns().map(|name| quoted(name)).collect();
+        let places: Vec<_> = (1..=keys.len()).map(|place| format!("?{place}")).collect();
+        let (table, name) = (quoted(column.table()), quoted(column.column()));
+        let (list, places) = (keys.join(", "), places.join(", "));
+        Ok(Self {
+            keys: keys.len(),
+            first: format!("SELECT {list}, {name} FROM main.{table} ORDER BY {list} LIMIT {BATCH}"),
+            next: format!(
+                "SELECT {list}, {name} FROM main.{table} WHERE ({list}) > ({places}) ORDER BY {list} LIMIT {BATCH}"
+            ),
+            update: format!(
+                "UPDATE main.{table} SET {name} = ?{} WHERE ({list}) = ({places})",
+                keys.len() + 1
+            ),
+        })
+    }
+
+    /// The next batch of rows in the order of the primary key.
+    fn rows_after(&self, connection: &Connection, last: Option<&Row>) -> Result<Vec<Row>, AdoptError> {
+        let mut statement = connection.prepare(if last.is_some() { &self.next } else { &self.first })?;
+        let mut rows = statement.query(params_from_iter(last.map_or(&[][..], |row| &row.keys)))?;
+        let mut batch = Vec::new();
+        while let Some(row) = rows.next()? {
+            let keys = (0..self.keys)
+                .map(|place| row.get(place))
+                .collect::<rusqlite::Result<Vec<Value>>>()?;
+            if keys.iter().any(|key| matches!(key, Value::Null | Value::Real(_))) {
+                return Err(AdoptError::NoRowKey);
+            }
+            batch.push(Row {
+                keys,
+                stored: Stale(row.get(self.keys)?),
+            });
+        }
+        Ok(batch)
+    }
+
+    /// Hands every value to `new_value`, which says what it becomes, if anything else; a transaction a batch.
+    fn rewrite(
+        &self,
+        vault: &Vault,
+        connection: &Connection,
+        mut new_value: impl FnMut(&Row, &RowKey<'_>) -> Result<Option<Stale>, AdoptError>,
+    ) -> Result<(), AdoptError> {
+        let mut last = None;
+        loop {
+            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            // Another process may have changed the keys.
+            vault.reload_if_changed(&transaction)?;
+            let rows = self.rows_after(&transaction, last.as_ref())?;
+            let mut update = transaction.prepare(&self.update)?;
+            for row in &rows {
+                if let Some(new) = row.with_key(|key| new_value(row, key))? {
+                    update.execute(params_from_iter(row.keys.iter().chain([&new.0])))?;
+                }
+            }
+            drop(update);
+            vault.record_uses(&transaction)?;
+            transaction.commit()?;
+            last = rows.into_iter().next_back();
+            if last.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A row on the way.
+struct Row {
+    keys: Vec<Value>,
+    stored: Stale,
+}
+
+impl Row {
+    /// Its row key, as the program gives it: bare, or composite when the primary key has several columns.
+    fn with_key<T>(&self, then: impl FnOnce(&RowKey<'_>) -> T) -> T {
+        let parts: Vec<_> = self
+            .keys
+            .iter()
+            .map(|key| match key {
+                Value::Integer(number) => RowKey::Integer(*number),
+                Value::Text(text) => RowKey::Text(text),
+                Value::Blob(bytes) => RowKey::Blob(bytes),
+                // Refused when the row was read.
+                Value::Null | Value::Real(_) => RowKey::Composite(&[]),
+            })
+            .collect();
+        match &*parts {
+            [only] => then(only),
+            several => then(&RowKey::Composite(several)),
+        }
+    }
+
+    fn name(&self) -> String {
+        encode_key(self.keys.iter().map(|key| value(key.into())))
+            .map_or_else(|| "without a key".to_owned(), |key| key_in_words(&key))
+    }
+}
+
+/// A value that may be plain. Wiped on drop.
+struct Stale(Value);
+
+impl Drop for Stale {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.0, Value::Null) {
+            Value::Text(text) => drop(Zeroizing::new(text)),
+            Value::Blob(bytes) => drop(Zeroizing::new(bytes)),
+            Value::Null | Value::Integer(_) | Value::Real(_) => {}
+        }
+    }
+}
