@@ -4,6 +4,7 @@
 mod a_fault_breaks_no_promise;
 mod a_person_signs_in_and_out;
 mod a_start_that_must_not_happen_does_not;
+mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
 mod every_row_of_the_contract;
 mod owner;

@@ -110,13 +110,27 @@ impl Postern {
 
     /// The same, with variables in the environment.
     #[must_use]
-    pub fn restarted_with(mut self, environment: &[(&str, &str)]) -> Self {
-        self.kill();
+    pub fn restarted_with(self, environment: &[(&str, &str)]) -> Self {
+        self.restarted_as_with(&["serve"], environment)
+    }
+
+    /// The same, with other arguments.
+    #[must_use]
+    pub fn restarted_as(self, arguments: &[&str]) -> Self {
+        self.restarted_as_with(arguments, &[])
+    }
+
+    /// The same, with other arguments and variables.
+    #[must_use]
+    pub fn restarted_as_with(mut self, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
         let (binary, folder) = (
             self.binary.clone(),
             std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),
         );
-        let mut serve = command(&binary, folder.path(), &["serve"]);
+        let mut serve = command(&binary, folder.path(), arguments);
         serve.env("POSTERN_LISTEN", self.address());
         Self::start_in(binary, folder, serve, environment)
     }
@@ -162,8 +176,15 @@ impl Postern {
     /// The same, with something on standard input.
     #[must_use]
     pub fn run_fed(&self, arguments: &[&str], input: &str) -> Output {
+        self.run_fed_with(arguments, input, &[])
+    }
+
+    /// The same, with variables in the environment.
+    #[must_use]
+    pub fn run_fed_with(&self, arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Output {
         let mut command = command(&self.binary, self.folder.path(), arguments);
         let command = command
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -1,6 +1,6 @@
 //! The authority: opens the store, hands out the services, checks bearers, shuts down in order.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +20,7 @@ use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, Inspection, OpenError, Opened, Store};
+use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store};
 use crate::token::access::SessionProof;
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
@@ -40,6 +40,8 @@ pub struct AuthorityOptions {
     pub minimum_password_length: usize,
     /// Names that a password must not consist of: the host names of this server.
     pub own_names: Vec<String>,
+    /// How tampering with the file is looked for, and what of it is accepted.
+    pub integrity: IntegrityOptions,
 }
 
 impl AuthorityOptions {
@@ -52,6 +54,7 @@ impl AuthorityOptions {
             password_iterations: PASSWORD_ITERATIONS_MIN,
             minimum_password_length: 15,
             own_names: Vec::new(),
+            integrity: IntegrityOptions::default(),
         }
     }
 }
@@ -97,7 +100,7 @@ impl Authority {
     /// When there is one already, or it cannot be made.
     pub fn create(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Self, OpenError> {
         let now = options.clock.now().wall;
-        let mut opened = store::create(&options.database, secret, now)?;
+        let mut opened = store::create(&options.database, secret, &options.integrity, now)?;
         let password = PasswordRecord::initial(options.password_iterations, now)?;
         store::put_first_rows(
             &mut opened,
@@ -112,17 +115,20 @@ impl Authority {
     /// Opens an existing database. With the wrong secret, no byte of it changes.
     ///
     /// # Errors
-    /// When there is none, the secret fits no slot, or what is in it is damaged.
+    /// When there is none, the secret fits no slot, what is in it is damaged, or it was tampered with.
     pub fn open(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Self, OpenError> {
-        Self::start(options, store::open(&options.database, secret)?)
+        Self::start(
+            options,
+            store::open(&options.database, secret, &options.integrity)?,
+        )
     }
 
     /// Looks at an existing database without changing a byte of it, beside a running server too.
     ///
     /// # Errors
     /// As [`Authority::open`].
-    pub fn inspect(database: &Path, secret: &SlotSecret) -> Result<Inspection, OpenError> {
-        store::inspect(database, secret)
+    pub fn inspect(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Inspection, OpenError> {
+        store::inspect(&options.database, secret, &options.integrity)
     }
 
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {

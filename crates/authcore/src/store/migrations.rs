@@ -19,6 +19,22 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
         })
 }
 
+/// Whether there are steps that this database has not seen.
+pub(super) fn are_pending(connection: &mut Connection) -> Result<bool, OpenError> {
+    let runner = migrations::runner();
+    let last = runner
+        .get_last_applied_migration(connection)
+        .map_err(|error| OpenError::Schema {
+            reason: error.to_string(),
+        })?;
+    let ours = runner
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max();
+    Ok(last.map(|applied| applied.version()) < ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,9 @@
 //! ([`crate::live`]) before it answers. Nothing is acknowledged that is not on disk, and nothing on the way of a
 //! verification touches this module.
 //!
-//! Order at opening: connection → vault (fieldcrypt's own tables) → migrations → the registry of sealed columns against
-//! the schema → load. An existing database is unlocked over a read-only connection first, so that a wrong field
-//! password changes no byte of it.
+//! Order at opening: connection → vault (fieldcrypt's own tables) → integrity seal and witness → migrations → the registry
+//! of sealed columns against the schema → load. An existing database is unlocked and checked over a read-only
+//! connection first, so that a wrong field password, or a refusal, changes no byte of it.
 #![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
 
 mod access_keys;
@@ -16,6 +16,7 @@ mod change_counter;
 mod columns;
 mod error;
 mod inspect;
+mod integrity;
 mod load;
 mod migrations;
 mod passwords;
@@ -30,12 +31,15 @@ mod writer;
 pub use error::StoreError;
 pub use inspect::Inspection;
 pub(crate) use inspect::inspect;
+pub use integrity::IntegrityOptions;
 pub(crate) use writer::{Committed, Store};
 
 use std::path::{Path, PathBuf};
 
 use fieldcrypt::sqlite::{ConnectionError, OpenMode, open_connection};
-use fieldcrypt::{CreateError, NewVault, SecretKey, SlotSecret, UnlockError, Vault};
+use fieldcrypt::{
+    CreateError, IntegrityError, NewVault, SecretKey, SlotSecret, UnlockError, Vault, WitnessError,
+};
 use rusqlite::Connection;
 
 use crate::clock::WallTime;
@@ -69,6 +73,12 @@ pub enum OpenError {
     /// No key slot opens with what was given, or the slots and keys are damaged.
     #[error(transparent)]
     Unlock(#[from] UnlockError),
+    /// Rows, tables or the schema were altered by something that has not the keys; or there is no seal to tell by.
+    #[error(transparent)]
+    Integrity(#[from] IntegrityError),
+    /// The witness speaks against the database, or cannot speak.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
     /// A new vault could not be made.
     #[error("the keys of a new database could not be made")]
     Create(#[from] CreateError),
@@ -101,10 +111,16 @@ pub enum OpenError {
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) vault: Vault,
+    pub(crate) guard: integrity::Guard,
 }
 
 /// Makes a new database file with its vault and schema.
-pub(crate) fn create(path: &Path, secret: &SlotSecret, now: WallTime) -> Result<Opened, OpenError> {
+pub(crate) fn create(
+    path: &Path,
+    secret: &SlotSecret,
+    integrity: &IntegrityOptions,
+    now: WallTime,
+) -> Result<Opened, OpenError> {
     if path.exists() {
         return Err(OpenError::AlreadyExists {
             path: path.to_owned(),
@@ -119,21 +135,37 @@ pub(crate) fn create(path: &Path, secret: &SlotSecret, now: WallTime) -> Result<
     )?;
     migrations::run(&mut connection)?;
     columns::check_schema(&connection)?;
-    Ok(Opened { connection, vault })
+    let guard = integrity::Guard::begin(&vault, &connection, integrity)?;
+    Ok(Opened {
+        connection,
+        vault,
+        guard,
+    })
 }
 
-/// Opens an existing database. With the wrong secret, no byte of it changes.
-pub(crate) fn open(path: &Path, secret: &SlotSecret) -> Result<Opened, OpenError> {
+/// Opens an existing database. With the wrong secret, or when it was tampered with, no byte of it changes.
+pub(crate) fn open(
+    path: &Path,
+    secret: &SlotSecret,
+    integrity: &IntegrityOptions,
+) -> Result<Opened, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing {
             path: path.to_owned(),
         });
     }
-    let vault = Vault::unlock(&connect(path, OpenMode::ReadOnly)?, columns::registry(), secret)?;
+    let reading = connect(path, OpenMode::ReadOnly)?;
+    let vault = Vault::unlock(&reading, columns::registry(), secret)?;
+    let checked = integrity::Guard::check(&vault, &reading, integrity)?;
+    drop(reading);
     let mut connection = connect(path, OpenMode::Existing)?;
-    migrations::run(&mut connection)?;
+    let guard = checked.stand_guard(&mut connection)?;
     columns::check_schema(&connection)?;
-    Ok(Opened { connection, vault })
+    Ok(Opened {
+        connection,
+        vault,
+        guard,
+    })
 }
 
 /// What a new database holds from the start, in one transaction: without all of it, it does not open.
@@ -144,7 +176,9 @@ pub(crate) fn put_first_rows(
     signing_key: &NewSigningKey,
     now: WallTime,
 ) -> Result<(), OpenError> {
-    let Opened { connection, vault } = opened;
+    let Opened {
+        connection, vault, ..
+    } = opened;
     let transaction = connection.transaction().map_err(StoreError::from)?;
     server_state::put_token_hash_key(&transaction, vault, token_hash_key)?;
     passwords::put_first(&transaction, vault, password)?;

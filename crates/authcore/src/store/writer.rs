@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use super::change::{Change, Outcome, Request};
 use super::change_counter::ChangeCounter;
+use super::integrity::Guard;
 use super::{
     OpenError, Opened, StoreError, access_keys, audit, load, passwords, reader, server_state, sessions,
     settings, signin_tokens, signing_keys, spent_tokens,
@@ -39,6 +40,9 @@ const WATCH: Duration = Duration::from_millis(250);
 
 /// How often expired rows are swept out.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// How often the witness is told how far the database has come. A copy put back that is newer than that is not noticed.
+const WITNESS: Duration = Duration::from_secs(1);
 
 /// How far the highest time on disk may lag behind: while something is written anyway, and while nothing is.
 const KEEP_TIME_BUSY: Duration = Duration::from_secs(10);
@@ -74,7 +78,11 @@ pub(crate) struct Store {
 impl Store {
     /// Starts the writer over an opened database. Returns it with the view it keeps.
     pub(crate) fn start(opened: Opened, path: &Path, clock: Clock) -> Result<(Self, Arc<Live>), OpenError> {
-        let Opened { connection, vault } = opened;
+        let Opened {
+            connection,
+            vault,
+            guard,
+        } = opened;
         let vault = Arc::new(vault);
         let counter = ChangeCounter::new(&connection)?;
         if let Some(highest) = server_state::highest_wall_time(&connection, &vault)? {
@@ -93,6 +101,8 @@ impl Store {
             stopped: Arc::clone(&stopped),
             swept: None,
             kept: None,
+            guard,
+            witnessed: None,
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -179,6 +189,9 @@ struct Writer {
     swept: Option<Moment>,
     /// The highest wall time that is on disk.
     kept: Option<WallTime>,
+    guard: Guard,
+    /// When the witness was told last.
+    witnessed: Option<Moment>,
 }
 
 impl Writer {
@@ -201,6 +214,7 @@ impl Writer {
             self.idle();
         }
         self.keep_time();
+        self.tell_the_witness();
         if let Err(error) = fieldcrypt::sqlite::checkpoint_truncate(&self.connection) {
             tracing::warn!(%error, "the write-ahead log could not be written back at shutdown");
         }
@@ -305,6 +319,21 @@ impl Writer {
         }
         if let Err(error) = self.watch().and_then(|()| self.sweep()) {
             self.failed(&error);
+        }
+        let now = self.clock.now().monotonic;
+        if self
+            .witnessed
+            .is_none_or(|last| now.since(last.monotonic) >= WITNESS)
+        {
+            self.tell_the_witness();
+        }
+    }
+
+    /// A witness that cannot be told is no reason to refuse work; it is said, and tried again.
+    fn tell_the_witness(&mut self) {
+        self.witnessed = Some(self.clock.now());
+        if let Err(error) = self.guard.tell_the_witness(&self.connection) {
+            tracing::warn!(%error, "the witness could not be told how far the database has come");
         }
     }
 

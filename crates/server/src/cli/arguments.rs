@@ -144,6 +144,12 @@ pub(super) struct Serve {
     /// One more name the server answers to; may be given several times
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
+    /// Take a database that was altered as it is; ends every session
+    #[arg(long)]
+    pub(super) accept_tampered: bool,
+    /// Take a database that is older than its witness, or make a witness that is gone; ends every session
+    #[arg(long)]
+    pub(super) accept_rollback: bool,
 }
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! What every command stands on: the configuration, how it speaks, and the database when it needs it.
 
-use authcore::{Authority, AuthorityOptions};
+use authcore::{Authority, AuthorityOptions, IntegrityOptions};
 
 use super::exit::Failure;
 use super::output::Output;
@@ -50,6 +50,10 @@ impl Context {
             password_iterations: self.config.password_iterations,
             minimum_password_length: self.config.minimum_password_length,
             own_names: self.config.own_names.clone(),
+            integrity: IntegrityOptions {
+                witness: self.config.witness.clone(),
+                ..IntegrityOptions::default()
+            },
             ..AuthorityOptions::new(data.database())
         }
     }

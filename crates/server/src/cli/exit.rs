@@ -182,6 +182,18 @@ impl From<OpenError> for Failure {
                 return Self::of(Exit::Configuration, &error)
                     .hint("nothing was changed; give the right one with --field-password-file");
             }
+            OpenError::Integrity(_) => {
+                return Self::of(Exit::Data, &error).hint(
+                    "keep a copy of the files as they are; restore a backup, or take the database as it is with \
+                     postern serve --accept-tampered, which ends every session",
+                );
+            }
+            OpenError::Witness(_) => {
+                return Self::of(Exit::Data, &error).hint(
+                    "put the newer database back, or take this one with postern serve --accept-rollback, \
+                     which ends every session",
+                );
+            }
             OpenError::Unlock(_) | OpenError::Schema { .. } | OpenError::ColumnMissing { .. } => Exit::Data,
             OpenError::Connection { .. } => Exit::Io,
             OpenError::Store(error) => of_store(error),

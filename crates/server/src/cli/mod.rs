@@ -79,7 +79,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
         })?;
     runtime.block_on(async {
         match work {
-            Command::Serve(_) => serve::run(&context).await,
+            Command::Serve(serve) => serve::run(&context, &serve).await,
             Command::Password(command) => password::run(&context, command).await,
             Command::SigninLink(arguments) => signin_link::run(&context, &arguments).await,
             Command::Token(arguments) => token::run(&context, &arguments),

@@ -7,6 +7,7 @@ use authcore::{Authority, AuthorityOptions, SIGNIN_TOKEN_LIFE_MAX};
 use fieldcrypt::SlotSecret;
 use serde_json::json;
 
+use super::arguments::Serve;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::signin_link::make_link;
@@ -17,7 +18,7 @@ use crate::http::config::HttpConfig;
 use crate::http::router::router;
 use crate::shutdown::StopSignals;
 
-pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Failure> {
     let config = &context.config;
     if !config.listen.ip().is_loopback() {
         let text = format!(
@@ -36,12 +37,15 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (listener, address) = bind(config.listen)?;
     data.remove_signin_link()?;
     let first = !data.has_database();
+    let mut options = context.options(&data);
+    options.integrity.accept_tampered = arguments.accept_tampered;
+    options.integrity.accept_rollback = arguments.accept_rollback;
     let authority = if first {
         let secret = config.field_password.read_or_make(&data)?;
-        first_start(&context.options(&data), &data, &secret)?
+        first_start(&options, &data, &secret)?
     } else {
         let secret = config.field_password.read(prompt::field_password)?;
-        Authority::open(&context.options(&data), &secret)?
+        Authority::open(&options, &secret)?
     };
     let authority = Arc::new(authority);
     if first {

@@ -31,7 +31,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 10] = [
+pub(super) static KEYS: [Key; 11] = [
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -68,6 +68,8 @@ pub(super) static KEYS: [Key; 10] = [
         Kind::Text,
         "",
     ),
+    // A file outside the data directory that notices when the whole database is put back from an older copy.
+    key("witness", "POSTERN_WITNESS", Kind::Text, ""),
     // Which events are logged: error, warn, info, debug, trace, or a filter such as `warn,postern=debug`.
     key("log", "POSTERN_LOG", Kind::Text, "info"),
     // text, json, or auto: text at a terminal, else JSON.

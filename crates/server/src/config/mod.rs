@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) minimum_password_length: usize,
     pub(crate) password_iterations: u32,
     pub(crate) field_password: FieldPassword,
+    /// Where the witness is, if there is one.
+    pub(crate) witness: Option<PathBuf>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// Every key with its value and where that came from.
@@ -148,6 +150,14 @@ impl Config {
                 PASSWORD_ITERATIONS_MIN..=PASSWORD_ITERATIONS_MAX,
             )?,
             field_password: field_password(flags, environment, &layers)?,
+            witness: layers.optional("witness", |text| {
+                let path = PathBuf::from(text);
+                if path.is_absolute() {
+                    Ok(path)
+                } else {
+                    Err("it is an absolute path".to_owned())
+                }
+            })?,
             log,
             log_format: layers.parsed("log_format", |text| match text {
                 "auto" => Ok(LogFormat::Auto),

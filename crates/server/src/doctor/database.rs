@@ -1,6 +1,6 @@
 //! Whether the database opens with what is given, and is sound.
 
-use authcore::{Authority, Inspection, OpenError};
+use authcore::{Authority, AuthorityOptions, Inspection, IntegrityOptions, OpenError};
 use fieldcrypt::UnlockError;
 
 use super::{Finding, clock, with_causes};
@@ -31,7 +31,14 @@ pub(super) fn examine(config: &Config, ask: Ask) -> Vec<Finding> {
             return vec![finding, clock::examine(None)];
         }
     };
-    match Authority::inspect(&data.database(), &secret) {
+    let options = AuthorityOptions {
+        integrity: IntegrityOptions {
+            witness: config.witness.clone(),
+            ..IntegrityOptions::default()
+        },
+        ..AuthorityOptions::new(data.database())
+    };
+    match Authority::inspect(&options, &secret) {
         Ok(inspection) => of(config, &inspection),
         Err(error) => vec![of_error(&error), clock::examine(None)],
     }
@@ -43,12 +50,15 @@ fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
         format!("it opens the database; from {}", config.field_password),
     )];
     if inspection.complaints.is_empty() {
-        findings.push(Finding::good("database", "sound, by SQLite's own check"));
+        findings.push(Finding::good(
+            "database",
+            "as it was left, by the integrity seal and SQLite's own check",
+        ));
     } else {
         findings.push(Finding::wrong(
             "database",
             inspection.complaints.join("; "),
-            "stop the server, keep a copy of the files as they are, and restore a backup",
+            "keep a copy of the files as they are; restore a backup, or take it as it is with postern serve --accept-tampered",
         ));
     }
     findings.push(clock::examine(inspection.highest_wall_time));

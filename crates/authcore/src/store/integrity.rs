@@ -1,0 +1,186 @@
+//! Tamper evidence: every table is under the integrity seal, which is checked in full before a database is opened, and a
+//! witness outside the data directory remembers how far it had come.
+//!
+//! The checks run on a connection that only reads, so that a refused start changes no byte. What an operator accepts
+//! against them ends every session: nobody can tell any more which of them the owner had ended.
+
+use std::path::PathBuf;
+
+use fieldcrypt::{IntegrityError, IntegritySeal, ProtectedTable, Vault, Verified, Witness, WitnessError};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{OpenError, StoreError, migrations};
+
+/// Every table of the migrations.
+const PROTECTED: [ProtectedTable; 9] = [
+    ProtectedTable::new("settings"),
+    ProtectedTable::new("server_state"),
+    ProtectedTable::new("passwords"),
+    ProtectedTable::new("sessions"),
+    ProtectedTable::new("signin_tokens"),
+    ProtectedTable::new("spent_tokens"),
+    ProtectedTable::new("signing_keys"),
+    ProtectedTable::new("access_keys"),
+    ProtectedTable::new("audit_events"),
+];
+
+/// How tampering is looked for, and what of it is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct IntegrityOptions {
+    /// The witness file; without one, a whole file put back from an older copy is not noticed.
+    pub witness: Option<PathBuf>,
+    /// Take altered rows as they are. Ends every session.
+    pub accept_tampered: bool,
+    /// Take a database that is older than its witness, or whose witness is gone. Ends every session.
+    pub accept_rollback: bool,
+}
+
+/// What stands guard over an open database.
+pub(crate) struct Guard {
+    seal: IntegritySeal,
+    witness: Option<Witness>,
+}
+
+/// What a check of an existing database led to.
+pub(super) struct Checked {
+    guard: Guard,
+    verified: Option<Verified>,
+    accepted: bool,
+}
+
+impl Guard {
+    fn new(vault: &Vault, options: &IntegrityOptions) -> Result<Self, IntegrityError> {
+        let seal = vault.integrity_seal(&PROTECTED)?;
+        let witness = options.witness.as_ref().map(|path| Witness::new(path, &seal));
+        Ok(Self { seal, witness })
+    }
+
+    /// Puts a new database under the seal, once its schema is made.
+    pub(super) fn begin(
+        vault: &Vault,
+        connection: &Connection,
+        options: &IntegrityOptions,
+    ) -> Result<Self, OpenError> {
+        let guard = Self::new(vault, options)?;
+        let counter = guard.seal.rebuild(connection, 0)?;
+        guard.seal.attach(connection)?;
+        if let Some(witness) = &guard.witness {
+            witness.replace(counter)?;
+        }
+        Ok(guard)
+    }
+
+    /// Checks an existing database. Writes nothing.
+    pub(super) fn check(
+        vault: &Vault,
+        reading: &Connection,
+        options: &IntegrityOptions,
+    ) -> Result<Checked, OpenError> {
+        let guard = Self::new(vault, options)?;
+        let mut accepted = false;
+        let verified = match guard.seal.verify(reading) {
+            Ok(verified) => Some(verified),
+            Err(
+                error @ (IntegrityError::Tampered(_) | IntegrityError::NoSeal | IntegrityError::SealDamaged),
+            ) if options.accept_tampered => {
+                tracing::warn!(%error, "accepted on the operator's word");
+                accepted = true;
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let (Some(witness), Some(verified)) = (&guard.witness, &verified) {
+            match witness.check(verified.counter) {
+                Ok(()) => {}
+                Err(error) if options.accept_rollback => {
+                    tracing::warn!(%error, "accepted on the operator's word");
+                    accepted = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Checked {
+            guard,
+            verified,
+            accepted,
+        })
+    }
+
+    /// How far the seal has come, told to the witness. At most what is committed.
+    pub(super) fn tell_the_witness(&self, connection: &Connection) -> Result<(), WitnessFailed> {
+        if let Some(witness) = &self.witness {
+            let counter = self.seal.counter(connection)?;
+            witness.record(counter)?;
+        }
+        Ok(())
+    }
+}
+
+/// The witness could not be told. Nothing is lost: it is told again after the next commit.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WitnessFailed {
+    #[error(transparent)]
+    Seal(#[from] IntegrityError),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+}
+
+impl Checked {
+    /// Brings the schema up to date under the seal, and keeps the seal on this connection from here on.
+    pub(super) fn stand_guard(self, connection: &mut Connection) -> Result<Guard, OpenError> {
+        let Self {
+            guard,
+            verified,
+            accepted,
+        } = self;
+        let pending = migrations::are_pending(connection)?;
+        if pending && verified.is_some() {
+            guard.seal.suspend(connection)?;
+        }
+        migrations::run(connection)?;
+        if pending || accepted || verified.is_none_or(|verified| !verified.complete) {
+            let floor = guard.witness.as_ref().and_then(|witness| witness.counter().ok());
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(StoreError::from)?;
+            if accepted {
+                // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
+                for table in ["sessions", "signin_tokens"] {
+                    let sql = format!("DELETE FROM {table}");
+                    transaction.execute(&sql, []).map_err(StoreError::from)?;
+                }
+            }
+            let counter = guard.seal.rebuild(&transaction, floor.unwrap_or(0))?;
+            transaction.commit().map_err(StoreError::from)?;
+            if let Some(witness) = &guard.witness {
+                witness.replace(counter)?;
+            }
+        }
+        guard.seal.attach(connection)?;
+        Ok(guard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_of_the_migrations_is_protected() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        migrations::run(&mut connection).expect("migrates");
+        let mut statement = connection
+            .prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+                 AND name <> 'refinery_schema_history' ORDER BY name",
+            )
+            .expect("prepares");
+        let tables: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .expect("reads");
+        let mut protected: Vec<&str> = PROTECTED.iter().map(ProtectedTable::table).collect();
+        protected.sort_unstable();
+        assert_eq!(tables, protected);
+    }
+}

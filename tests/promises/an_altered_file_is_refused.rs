@@ -1,0 +1,150 @@
+//! Somebody without the keys writes to the database file: the next start names the table and the row and changes nothing;
+//! what the operator takes all the same ends every session.
+#![expect(clippy::disallowed_methods, reason = "an attacker writes SQL")]
+
+use e2e_support::Postern;
+use rusqlite::Connection;
+
+use crate::owner::{Held, PASSWORD, login, set_password, signed_in};
+
+fn attack(postern: &Postern, sql: &str) {
+    let database = postern.data_dir().join("postern.sqlite");
+    let connection = Connection::open(database).expect("nobody holds it");
+    connection.execute_batch(sql).expect("no key is needed for that");
+}
+
+#[track_caller]
+fn refused(postern: &Postern, words: &[&str]) {
+    let database = postern.data_dir().join("postern.sqlite");
+    let before = std::fs::read(&database).expect("there");
+    for arguments in [&["serve"][..], &["sessions", "list"]] {
+        let output = postern.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(65), "{arguments:?}: {said}");
+        assert!(
+            words.iter().all(|word| said.contains(word)),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.contains("--accept-"), "{said}");
+    }
+    assert!(
+        std::fs::read(&database).expect("there") == before,
+        "not a byte was changed"
+    );
+}
+
+#[test]
+fn deleted_edited_and_added_rows_are_named_and_no_start_happens() {
+    for (sql, words) in [
+        ("DELETE FROM sessions", ["table sessions", "is missing"]),
+        (
+            "UPDATE sessions SET revision = revision + 1",
+            ["table sessions", "was altered"],
+        ),
+        (
+            "INSERT INTO spent_tokens (jti, forget_at) VALUES (zeroblob(16), 9)",
+            ["table spent_tokens", "was added"],
+        ),
+        (
+            "DELETE FROM audit_events WHERE id = 2",
+            ["table audit_events: row 2", "is missing"],
+        ),
+        (
+            "UPDATE fieldcrypt_slots SET label = 'mine'",
+            ["table fieldcrypt_slots: row 1", "was altered"],
+        ),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON sessions BEGIN SELECT 1; END",
+            ["the schema was changed", ""],
+        ),
+        ("DROP TABLE fieldcrypt_seal", ["no integrity seal", ""]),
+    ] {
+        let (mut postern, _) = signed_in();
+        assert_eq!(postern.stop(), Some(0));
+        assert!(
+            postern.run(&["sessions", "list"]).status.success(),
+            "control: unaltered, it opens"
+        );
+        attack(&postern, sql);
+        refused(&postern, &words);
+        let doctor = postern.run(&["doctor"]);
+        assert_eq!(doctor.status.code(), Some(1), "doctor sees it too");
+    }
+}
+
+#[test]
+fn a_row_put_back_from_an_older_copy_is_noticed_and_accepting_it_ends_every_session() {
+    let (mut postern, held) = signed_in();
+    assert_eq!(postern.stop(), Some(0));
+    let database = postern.data_dir().join("postern.sqlite");
+    let older = postern.data_dir().join("older");
+    std::fs::copy(&database, &older).expect("copied");
+    set_password(&postern, "another horse altogether");
+    // The old password's row, sealed by the very same keys, put back where it was.
+    let sql = format!(
+        "ATTACH '{}' AS older; UPDATE passwords SET record = (SELECT record FROM older.passwords);",
+        older.display()
+    );
+    attack(&postern, &sql);
+    std::fs::remove_file(&older).expect("removed");
+    refused(&postern, &["table passwords: row 1 was altered"]);
+
+    let postern = postern.restarted_as(&["serve", "--accept-tampered"]);
+    assert!(!held.is_good(&postern), "every session has ended");
+    assert_eq!(held.refresh(&postern).status, 401);
+    let postern = postern.killed_and_restarted();
+    assert_eq!(
+        login(&postern.base, PASSWORD).expect("an answer").status,
+        200,
+        "as it was put back"
+    );
+}
+
+#[test]
+fn with_a_witness_a_whole_database_put_back_is_refused_and_accepting_it_revives_no_session() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let witness = folder.path().join("witness").display().to_string();
+    let environment = [("POSTERN_WITNESS", witness.as_str())];
+    for guarded in [true, false] {
+        let environment = if guarded { &environment[..] } else { &[] };
+        let mut postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), environment);
+        let set = postern.run_fed_with(
+            &["password", "set", "--password-file", "-"],
+            PASSWORD,
+            environment,
+        );
+        assert!(set.status.success());
+        let held = Held::of(&login(&postern.base, PASSWORD).expect("an answer"));
+        assert_eq!(postern.stop(), Some(0));
+        let database = postern.data_dir().join("postern.sqlite");
+        let older = std::fs::read(&database).expect("there");
+        let revoked = postern.run_with(&["sessions", "revoke-all"], environment);
+        assert!(revoked.status.success());
+        std::fs::write(&database, &older).expect("put back");
+        let output = postern.run_with(&["sessions", "list"], environment);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !guarded {
+            assert!(
+                output.status.success(),
+                "control: without a witness nothing tells: {said}"
+            );
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(
+            said.contains("older copy") && said.contains("--accept-rollback"),
+            "{said}"
+        );
+        let postern = postern.restarted_as_with(&["serve", "--accept-rollback"], environment);
+        assert!(
+            !held.is_good(&postern) && held.refresh(&postern).status == 401,
+            "revived by a rollback"
+        );
+        assert_eq!(login(&postern.base, PASSWORD).expect("an answer").status, 200);
+        let again = postern.run_with(&["sessions", "list"], environment);
+        assert!(
+            again.status.success(),
+            "and the witness goes with it from here on"
+        );
+    }
+}
