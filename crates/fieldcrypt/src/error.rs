@@ -83,7 +83,7 @@ pub enum UnlockError {
     #[error("the database has no key slots: it was not made by this program")]
     NoVault,
     /// No slot opens with it.
-    #[error("no key slot opens with this field password or key file")]
+    #[error("no key slot opens with this field password, recovery key or key file")]
     WrongSecret,
     /// The secret is right, the slot's contents are not.
     #[error("slot {slot} is damaged: the secret fits its commitment, but its wrapped key does not open")]

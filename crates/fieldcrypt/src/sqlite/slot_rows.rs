@@ -99,6 +99,6 @@ fn params(id: SlotId, kind: SlotKind, iterations: Option<i64>) -> Result<Option<
         SlotKind::Password => KdfParams::new(iterations.unwrap_or(0))
             .map(Some)
             .map_err(|source| UnlockError::SlotOutOfBounds { slot: id, source }),
-        SlotKind::KeyFile => Ok(None),
+        SlotKind::RecoveryKey | SlotKind::KeyFile => Ok(None),
     }
 }
