@@ -5,13 +5,29 @@
 pub struct SealedColumn {
     table: &'static str,
     column: &'static str,
+    /// Where it stands in the schema, when that is elsewhere by now.
+    stored: Option<(&'static str, &'static str)>,
 }
 
 impl SealedColumn {
     /// The column of that table.
     #[must_use]
     pub const fn new(table: &'static str, column: &'static str) -> Self {
-        Self { table, column }
+        Self {
+            table,
+            column,
+            stored: None,
+        }
+    }
+
+    /// The same column after its table or column was renamed: it keeps its logical names, under which its fields were
+    /// sealed, and is found in the schema under these.
+    #[must_use]
+    pub const fn stored_in(self, table: &'static str, column: &'static str) -> Self {
+        Self {
+            stored: Some((table, column)),
+            ..self
+        }
     }
 
     /// Logical table name.
@@ -25,10 +41,22 @@ impl SealedColumn {
     pub const fn column(&self) -> &'static str {
         self.column
     }
+
+    /// Table name in the schema.
+    pub(crate) const fn stored_table(&self) -> &'static str {
+        match self.stored {
+            Some((table, _)) => table,
+            None => self.table,
+        }
+    }
+
+    fn is_named_like(&self, other: &Self) -> bool {
+        self.table == other.table && self.column == other.column
+    }
 }
 
 /// Every sealed column of a program. A column that is not in it can be neither sealed nor opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ColumnRegistry(Vec<SealedColumn>);
 
 /// A column is listed twice.
@@ -43,7 +71,11 @@ impl ColumnRegistry {
     /// When one is listed twice.
     pub fn new(columns: &[SealedColumn]) -> Result<Self, DuplicateColumn> {
         for (at, column) in columns.iter().enumerate() {
-            if columns.iter().take(at).any(|earlier| earlier == column) {
+            if columns
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.is_named_like(column))
+            {
                 return Err(DuplicateColumn(*column));
             }
         }
@@ -52,7 +84,7 @@ impl ColumnRegistry {
 
     /// Place of a column in the registry.
     pub(crate) fn position(&self, column: SealedColumn) -> Option<usize> {
-        self.0.iter().position(|known| *known == column)
+        self.0.iter().position(|known| known.is_named_like(&column))
     }
 
     /// The columns, in the order given.

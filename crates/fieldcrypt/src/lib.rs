@@ -25,6 +25,7 @@
 #![warn(missing_docs)]
 
 mod aad;
+mod access;
 mod cipher;
 mod column;
 mod error;
@@ -33,6 +34,7 @@ mod keyring;
 mod labels;
 pub mod random;
 mod recovery_key;
+mod rotation;
 mod row_key;
 mod sealed;
 mod secret;
@@ -40,14 +42,16 @@ mod slot;
 pub mod sqlite;
 mod vault;
 
+pub use access::MasterAccess;
 pub use cipher::Algorithm;
 pub use column::{ColumnRegistry, DuplicateColumn, SealedColumn};
-pub use error::{CreateError, KeyringError, OpenError, SealError, UnlockError};
+pub use error::{CreateError, KeyringError, NewKeyError, OpenError, SealError, SlotError, UnlockError};
 pub use kdf::{ITERATIONS_MAX, ITERATIONS_MIN, KdfOutOfBounds, KdfParams};
 pub use keyring::{DataKeyNumber, KeyInfo, KeyPurpose, KeyState};
 pub use recovery_key::{RecoveryKey, RecoveryKeyError};
+pub use rotation::purge::{PurgeError, Purged};
 pub use row_key::RowKey;
 pub use sealed::Sealed;
 pub use secret::{Secret, SecretKey};
-pub use slot::{KeyFileTooShort, SlotId, SlotInfo, SlotKind, SlotSecret};
+pub use slot::{KeyFileTooShort, NewSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
 pub use vault::{NewVault, Vault};

@@ -64,6 +64,17 @@ pub struct SlotInfo {
     pub created_unix: i64,
 }
 
+/// How a slot is made.
+#[derive(Clone, Debug)]
+pub struct NewSlot {
+    /// What its owner calls it.
+    pub label: String,
+    /// Cost of a guess, of a password slot; the other kinds hold 256 random bits and need none.
+    pub kdf: KdfParams,
+    /// The time, seconds since the Unix epoch.
+    pub created_unix: i64,
+}
+
 /// A field password, a recovery key or the bytes of a key file. Wiped on drop.
 pub struct SlotSecret(Material);
 

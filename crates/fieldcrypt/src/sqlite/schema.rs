@@ -8,8 +8,7 @@ use crate::error::UnlockError;
 const VERSION: i64 = 1;
 
 pub(super) fn exists(connection: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'fieldcrypt_install'";
-    Ok(super::single::<i64>(connection, sql)?.is_some())
+    has_table(connection, "fieldcrypt_install")
 }
 
 pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite::Result<()> {
@@ -44,7 +43,32 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
         "INSERT INTO fieldcrypt_install (id, format, install_id, keyring_version) VALUES (1, ?1, ?2, 1)",
         (VERSION, install_id),
     )?;
-    Ok(())
+    complete(connection)
+}
+
+/// Makes the tables that changing keys works with, where they are missing: a vault of an earlier version has none.
+pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS fieldcrypt_new_slot (     -- a slot that is not proven yet, and opens nothing
+             id             INTEGER NOT NULL PRIMARY KEY,
+             kind           TEXT    NOT NULL,
+             label          TEXT    NOT NULL,
+             kdf_iterations INTEGER,
+             salt           BLOB    NOT NULL,
+             commitment     BLOB    NOT NULL,
+             wrapped_master BLOB    NOT NULL,
+             created        INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_traces (        -- what a purge must find nowhere any more
+             piece BLOB NOT NULL                               -- every bit inverted, or it would find itself
+         ) STRICT;",
+    )
+}
+
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([name])
 }
 
 pub(super) fn install_id(connection: &Connection) -> Result<[u8; 16], UnlockError> {

@@ -1,0 +1,3 @@
+//! Changing keys.
+
+pub(crate) mod purge;
