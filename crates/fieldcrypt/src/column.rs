@@ -50,6 +50,14 @@ impl SealedColumn {
         }
     }
 
+    /// Column name in the schema.
+    pub(crate) const fn stored_column(&self) -> &'static str {
+        match self.stored {
+            Some((_, column)) => column,
+            None => self.column,
+        }
+    }
+
     fn is_named_like(&self, other: &Self) -> bool {
         self.table == other.table && self.column == other.column
     }

@@ -50,6 +50,7 @@ pub use kdf::{ITERATIONS_MAX, ITERATIONS_MIN, KdfOutOfBounds, KdfParams};
 pub use keyring::{DataKeyNumber, KeyInfo, KeyPurpose, KeyState};
 pub use recovery_key::{RecoveryKey, RecoveryKeyError};
 pub use rotation::purge::{PurgeError, Purged};
+pub use rotation::{Direction, NewDataKey, Phase, Rotation, RotationError, UnopenableField};
 pub use row_key::RowKey;
 pub use sealed::Sealed;
 pub use secret::{Secret, SecretKey};

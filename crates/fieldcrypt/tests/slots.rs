@@ -2,6 +2,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::panic,
     reason = "tests look at rows and play the second process"
 )]
 #![expect(dead_code, reason = "the support module serves several tests")]

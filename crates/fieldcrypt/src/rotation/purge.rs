@@ -77,6 +77,9 @@ pub enum PurgeError {
         #[source]
         source: io::Error,
     },
+    /// The rotation that waits for the purge could not be ended.
+    #[error(transparent)]
+    Rotation(#[from] super::RotationError),
     /// SQLite says something.
     #[error("the database cannot be purged")]
     Database(#[from] rusqlite::Error),

@@ -2,11 +2,13 @@
 
 use rusqlite::Connection;
 
+use super::trace_rows;
 use crate::cipher::Algorithm;
 use crate::column::ColumnRegistry;
 use crate::error::{KeyringError, NewKeyError, SlotError};
 use crate::keyring::{DataKeyNumber, Entry, KeyInfo, KeyPurpose, KeyState, Keyring};
 use crate::labels;
+use crate::rotation::clean_pass::CleanPass;
 use crate::row_key::lp_onto;
 use crate::secret::SecretKey;
 
@@ -92,6 +94,44 @@ pub(super) fn raise_version(transaction: &Connection) -> rusqlite::Result<()> {
     transaction.execute(
         "UPDATE fieldcrypt_install SET keyring_version = keyring_version + 1 WHERE id = 1",
         [],
+    )?;
+    Ok(())
+}
+
+/// The number of a key to come. Destroyed keys leave their rows, so no number is given twice.
+pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<DataKeyNumber> {
+    connection
+        .query_row("SELECT max(number) + 1 FROM fieldcrypt_keys", [], |row| {
+            row.get(0)
+        })
+        .map(DataKeyNumber)
+}
+
+pub(super) fn put_state(
+    transaction: &Connection,
+    number: DataKeyNumber,
+    state: KeyState,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE fieldcrypt_keys SET state = ?2 WHERE number = ?1",
+        (number.0, state.name()),
+    )?;
+    Ok(())
+}
+
+/// Destroys the key of which it is proven that nothing is under it: its wrapped bytes are overwritten, its row stays as a
+/// tombstone.
+pub(super) fn destroy(proof: CleanPass<'_, Connection>) -> rusqlite::Result<()> {
+    let (transaction, number) = proof.into_parts();
+    let wrapped: Vec<u8> = transaction.query_row(
+        "SELECT wrapped_key FROM fieldcrypt_keys WHERE number = ?1 AND state = 'retiring'",
+        [number.0],
+        |row| row.get(0),
+    )?;
+    trace_rows::note(transaction, &wrapped)?;
+    transaction.execute(
+        "UPDATE fieldcrypt_keys SET state = 'destroyed', wrapped_key = zeroblob(length(wrapped_key)) WHERE number = ?1",
+        [number.0],
     )?;
     Ok(())
 }

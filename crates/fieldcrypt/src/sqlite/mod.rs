@@ -4,9 +4,12 @@
 mod connection;
 mod key_rows;
 mod purge_steps;
+mod rotation;
+mod rotation_rows;
 mod schema;
 mod slot_rows;
 mod slots;
+mod sweep_rows;
 mod trace_rows;
 mod values;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{checkpoint_truncate, schema, trace_rows};
+use super::{checkpoint_truncate, rotation, schema, trace_rows};
 use crate::rotation::purge::{self, ORDER, PurgeError, Purged, Step};
 use crate::vault::Vault;
 
@@ -46,6 +46,7 @@ impl Vault {
         // What was noted in the meantime was not looked for.
         if trace_rows::read(&transaction)? == pieces {
             trace_rows::forget(&transaction)?;
+            rotation::purged(&transaction)?;
         }
         transaction.commit()?;
         Ok(Purged {

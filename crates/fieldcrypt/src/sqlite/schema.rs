@@ -61,7 +61,30 @@ pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
          ) STRICT;
          CREATE TABLE IF NOT EXISTS fieldcrypt_traces (        -- what a purge must find nowhere any more
              piece BLOB NOT NULL                               -- every bit inverted, or it would find itself
-         ) STRICT;",
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_rotation (
+             id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+             phase      TEXT    NOT NULL,
+             direction  TEXT    NOT NULL,
+             active     INTEGER NOT NULL,
+             retiring   INTEGER NOT NULL,
+             at_table   TEXT,                                  -- logical; NULL: the walk starts
+             at_column  TEXT,
+             rows_done  INTEGER NOT NULL,
+             rows_total INTEGER NOT NULL,
+             started    INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_rotation_place (-- primary key of the last row walked
+             part  INTEGER NOT NULL PRIMARY KEY,
+             value ANY     NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_unopenable (
+             table_name  TEXT NOT NULL,
+             column_name TEXT NOT NULL,
+             row_key     TEXT NOT NULL,
+             reason      TEXT NOT NULL,
+             PRIMARY KEY (table_name, column_name, row_key)
+         ) STRICT, WITHOUT ROWID;",
     )
 }
 

@@ -1,5 +1,6 @@
 //! A vault over two tables of people and their notes, opened by key files, which cost no PBKDF2.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use fieldcrypt::sqlite::{OpenMode, open_connection};
@@ -145,4 +146,26 @@ pub(crate) fn count_in(folder: &Path, needle: &[u8]) -> usize {
                 .count()
         })
         .sum()
+}
+
+/// How many of the pieces, the last 16 bytes of sealed things, stand in the files of a folder.
+pub(crate) fn pieces_in(folder: &Path, pieces: &HashSet<[u8; 16]>) -> usize {
+    let in_file = |file: std::io::Result<std::fs::DirEntry>| {
+        let bytes = std::fs::read(file.expect("entry").path()).expect("reads");
+        let windows = bytes.windows(16).filter_map(|window| window.first_chunk());
+        windows.filter(|window| pieces.contains(*window)).count()
+    };
+    std::fs::read_dir(folder).expect("lists").map(in_file).sum()
+}
+
+/// The last 16 bytes of every sealed field and every wrapped key.
+pub(crate) fn pieces(connection: &Connection) -> HashSet<[u8; 16]> {
+    let sql = "SELECT name FROM people UNION ALL SELECT text FROM notes UNION ALL SELECT renamed FROM notes
+               UNION ALL SELECT wrapped_key FROM fieldcrypt_keys UNION ALL SELECT wrapped_master FROM fieldcrypt_slots";
+    let mut statement = connection.prepare(sql).expect("prepares");
+    let rows = statement
+        .query_map([], |row| row.get::<_, Option<Vec<u8>>>(0))
+        .expect("reads");
+    rows.filter_map(|row| row.expect("reads")?.last_chunk().copied())
+        .collect()
 }
