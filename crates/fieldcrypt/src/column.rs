@@ -6,6 +6,8 @@ pub struct SealedColumn {
     table: &'static str,
     column: &'static str,
     padded: bool,
+    /// Where it stands in the schema, when that is elsewhere by now.
+    stored: Option<(&'static str, &'static str)>,
 }
 
 impl SealedColumn {
@@ -16,6 +18,7 @@ impl SealedColumn {
             table,
             column,
             padded: false,
+            stored: None,
         }
     }
 
@@ -33,6 +36,16 @@ impl SealedColumn {
         self.padded
     }
 
+    /// The same column after its table or column was renamed: it keeps its logical names, under which its fields were
+    /// sealed, and is found in the schema under these.
+    #[must_use]
+    pub const fn stored_in(self, table: &'static str, column: &'static str) -> Self {
+        Self {
+            stored: Some((table, column)),
+            ..self
+        }
+    }
+
     /// Logical table name.
     #[must_use]
     pub const fn table(&self) -> &'static str {
@@ -44,10 +57,30 @@ impl SealedColumn {
     pub const fn column(&self) -> &'static str {
         self.column
     }
+
+    /// Table name in the schema.
+    pub(crate) const fn stored_table(&self) -> &'static str {
+        match self.stored {
+            Some((table, _)) => table,
+            None => self.table,
+        }
+    }
+
+    /// Column name in the schema.
+    pub(crate) const fn stored_column(&self) -> &'static str {
+        match self.stored {
+            Some((_, column)) => column,
+            None => self.column,
+        }
+    }
+
+    fn is_named_like(&self, other: &Self) -> bool {
+        self.table == other.table && self.column == other.column
+    }
 }
 
 /// Every sealed column of a program. A column that is not in it can be neither sealed nor opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ColumnRegistry(Vec<SealedColumn>);
 
 /// A column is listed twice.
@@ -62,9 +95,11 @@ impl ColumnRegistry {
     /// When one is listed twice.
     pub fn new(columns: &[SealedColumn]) -> Result<Self, DuplicateColumn> {
         for (at, column) in columns.iter().enumerate() {
-            let same =
-                |earlier: &SealedColumn| (earlier.table, earlier.column) == (column.table, column.column);
-            if columns.iter().take(at).any(same) {
+            if columns
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.is_named_like(column))
+            {
                 return Err(DuplicateColumn(*column));
             }
         }
@@ -73,7 +108,9 @@ impl ColumnRegistry {
 
     /// Place of a column in the registry.
     pub(crate) fn position(&self, column: SealedColumn) -> Option<usize> {
-        self.0.iter().position(|known| *known == column)
+        self.0
+            .iter()
+            .position(|known| known.is_named_like(&column) && known.padded == column.padded)
     }
 
     /// The columns, in the order given.

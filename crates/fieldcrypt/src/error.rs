@@ -3,7 +3,8 @@
 use crate::kdf::KdfOutOfBounds;
 use crate::keyring::DataKeyNumber;
 use crate::random::RandomError;
-use crate::slot::SlotId;
+use crate::slot::{SlotId, SlotKind};
+use crate::sqlite::ConnectionError;
 
 /// A sealed field did not open. Never a value in its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +84,7 @@ pub enum UnlockError {
     #[error("the database has no key slots: it was not made by this program")]
     NoVault,
     /// No slot opens with it.
-    #[error("no key slot opens with this field password or key file")]
+    #[error("no key slot opens with this field password, recovery key or key file")]
     WrongSecret,
     /// The secret is right, the slot's contents are not.
     #[error("slot {slot} is damaged: the secret fits its commitment, but its wrapped key does not open")]
@@ -135,8 +136,87 @@ pub enum KeyringError {
     /// No data key is active.
     #[error("the keyring has no active data key")]
     NoActiveKey,
+    /// Another process gave the file a new master key, and the slot that this one was unlocked with is gone.
+    #[error(
+        "the master key was changed, and slot {slot}, which this process was unlocked with, no longer opens"
+    )]
+    NoLongerUnlocked {
+        /// The slot.
+        slot: SlotId,
+    },
     /// SQLite says something.
     #[error("the keyring's table cannot be read or written")]
+    Database(#[from] rusqlite::Error),
+}
+
+/// A key of the keyring was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewKeyError {
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The key could not be wrapped.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// SQLite says something.
+    #[error("the keyring's table cannot be written")]
+    Database(#[from] rusqlite::Error),
+}
+
+/// The slots or the master key were not changed: they are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SlotError {
+    /// There is no such slot.
+    #[error("there is no slot {slot}")]
+    NotFound {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// Without it, nothing would open the database any more.
+    #[error("slot {slot} is the last one: without it nothing would open the database any more")]
+    LastSlot {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// The new slot, read back from the file, does not open the keyring.
+    #[error("the new slot {slot}, read back from the file, does not open the database; it was not put in")]
+    Unproven {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// The master key that is held opens the keyring no longer: another process changed it.
+    #[error("the master key was changed by another process in the meantime")]
+    MasterKeyChanged,
+    /// A new master key needs at least one slot that stays.
+    #[error("no secret was given for a slot that stays: nothing would open the database any more")]
+    NoSlotStays,
+    /// One of the secrets given opens none of the slots.
+    #[error("secret {position} of those given (a {}) opens none of the slots", kind.name())]
+    FitsNoSlot {
+        /// Which one, counted from 1.
+        position: usize,
+        /// Its kind.
+        kind: SlotKind,
+    },
+    /// A slot does not read, or no slot opens with the secret.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// The keyring does not read.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The file could not be opened a second time, to prove the new slot.
+    #[error("the file could not be opened a second time, to read the new slot back")]
+    ReadBack(#[from] ConnectionError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// A key could not be wrapped.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// SQLite says something.
+    #[error("the vault's tables cannot be written")]
     Database(#[from] rusqlite::Error),
 }
 
@@ -150,9 +230,12 @@ pub enum CreateError {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A key could not be wrapped.
+    /// A key could not be made.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    NewKey(#[from] NewKeyError),
+    /// The first slot could not be made.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
     /// The keyring just made does not read back.
     #[error(transparent)]
     Keyring(#[from] KeyringError),

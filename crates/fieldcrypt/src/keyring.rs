@@ -185,6 +185,11 @@ impl Keyring {
         })
     }
 
+    /// The data key that seals.
+    pub(crate) fn active(&self) -> Option<&KeyInfo> {
+        self.entries.get(self.active).map(|entry| &entry.info)
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }

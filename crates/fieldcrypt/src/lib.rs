@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod aad;
+mod access;
 pub mod adoption;
 mod blind_index;
 mod byte_scan;
@@ -15,6 +16,8 @@ mod keyring;
 mod labels;
 mod padding;
 pub mod random;
+mod recovery_key;
+mod rotation;
 mod row_key;
 mod sealed;
 mod secret;
@@ -25,18 +28,22 @@ mod testkit;
 mod vault;
 mod witness;
 
+pub use access::MasterAccess;
 pub use blind_index::{BlindIndex, BlindIndexError, IndexedColumn};
 pub use cipher::Algorithm;
 pub use column::{ColumnRegistry, DuplicateColumn, SealedColumn};
-pub use error::{CreateError, KeyringError, OpenError, SealError, UnlockError};
+pub use error::{CreateError, KeyringError, NewKeyError, OpenError, SealError, SlotError, UnlockError};
 pub use integrity::{
     DamagedRow, DamagedTable, IntegrityError, IntegritySeal, ProtectedTable, Report, RowDamage, Verified,
 };
 pub use kdf::{ITERATIONS_MAX, ITERATIONS_MIN, KdfOutOfBounds, KdfParams};
 pub use keyring::{DataKeyNumber, KeyInfo, KeyPurpose, KeyState};
+pub use recovery_key::{RecoveryKey, RecoveryKeyError};
+pub use rotation::purge::{PurgeError, Purged};
+pub use rotation::{Direction, NewDataKey, Phase, Rotation, RotationError, UnopenableField};
 pub use row_key::RowKey;
 pub use sealed::Sealed;
 pub use secret::{Secret, SecretKey};
-pub use slot::{KeyFileTooShort, SlotId, SlotInfo, SlotKind, SlotSecret};
+pub use slot::{KeyFileTooShort, NewSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
 pub use vault::{NewVault, Vault};
 pub use witness::{Witness, WitnessError};

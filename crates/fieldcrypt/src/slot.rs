@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 
 use crate::kdf::{self, KdfParams};
 use crate::labels;
+use crate::recovery_key::RecoveryKey;
 use crate::secret::SecretKey;
 
 /// Number of a slot.
@@ -24,6 +25,8 @@ impl fmt::Display for SlotId {
 pub enum SlotKind {
     /// A field password.
     Password,
+    /// A recovery key, printed once.
+    RecoveryKey,
     /// A key file of 32 bytes or more.
     KeyFile,
 }
@@ -34,12 +37,13 @@ impl SlotKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::RecoveryKey => "recovery",
             Self::KeyFile => "key-file",
         }
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Password, Self::KeyFile]
+        [Self::Password, Self::RecoveryKey, Self::KeyFile]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -60,11 +64,23 @@ pub struct SlotInfo {
     pub created_unix: i64,
 }
 
-/// A field password or the bytes of a key file. Wiped on drop.
+/// How a slot is made.
+#[derive(Clone, Debug)]
+pub struct NewSlot {
+    /// What its owner calls it.
+    pub label: String,
+    /// Cost of a guess, of a password slot; the other kinds hold 256 random bits and need none.
+    pub kdf: KdfParams,
+    /// The time, seconds since the Unix epoch.
+    pub created_unix: i64,
+}
+
+/// A field password, a recovery key or the bytes of a key file. Wiped on drop.
 pub struct SlotSecret(Material);
 
 enum Material {
     Password(SecretString),
+    RecoveryKey(RecoveryKey),
     KeyFile(SecretSlice<u8>),
 }
 
@@ -78,6 +94,12 @@ impl SlotSecret {
     #[must_use]
     pub fn password(password: &str) -> Self {
         Self(Material::Password(SecretString::from(password)))
+    }
+
+    /// A recovery key.
+    #[must_use]
+    pub const fn recovery_key(key: RecoveryKey) -> Self {
+        Self(Material::RecoveryKey(key))
     }
 
     /// The contents of a key file.
@@ -94,15 +116,17 @@ impl SlotSecret {
     pub(crate) const fn kind(&self) -> SlotKind {
         match &self.0 {
             Material::Password(_) => SlotKind::Password,
+            Material::RecoveryKey(_) => SlotKind::RecoveryKey,
             Material::KeyFile(_) => SlotKind::KeyFile,
         }
     }
 
     /// The slot secret: a full PBKDF2 run for a password, HKDF-Extract for a key file, whose bytes are random but
-    /// need not be uniform.
+    /// need not be uniform, a recovery key as it is.
     pub(crate) fn derive(&self, salt: &[u8], params: KdfParams) -> OpenedSlot {
         let secret = match &self.0 {
             Material::Password(password) => kdf::pbkdf2(password.expose_secret().as_bytes(), salt, params),
+            Material::RecoveryKey(key) => SecretKey::from_bytes(key.key().expose_bytes()),
             Material::KeyFile(bytes) => kdf::extract(bytes.expose_secret()),
         };
         OpenedSlot {

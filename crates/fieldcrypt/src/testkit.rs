@@ -7,6 +7,7 @@ use std::sync::RwLock;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 
+use crate::access::{Access, OpenSlot};
 use crate::cipher::Algorithm;
 use crate::column::{ColumnRegistry, SealedColumn};
 use crate::error::OpenError;
@@ -14,6 +15,7 @@ use crate::keyring::{DataKeyNumber, Entry, KeyInfo, KeyPurpose, KeyState, Keyrin
 use crate::row_key::RowKey;
 use crate::sealed::Sealed;
 use crate::secret::SecretKey;
+use crate::slot::SlotId;
 use crate::vault::Vault;
 
 fn text<'a>(case: &'a Value, member: &str) -> &'a str {
@@ -83,7 +85,13 @@ fn run(case: &Value) -> Result<Vec<u8>, OpenError> {
     let vault = Vault {
         install_id,
         keyring: RwLock::new(Keyring::new(install_id, entries, 1).expect("an active key")),
-        keyring_wrap: SecretKey::from_bytes(&[0; 32]),
+        access: RwLock::new(Access {
+            slot: OpenSlot {
+                id: SlotId(1),
+                key: SecretKey::from_bytes(&[0; 32]),
+            },
+            keyring_wrap: SecretKey::from_bytes(&[0; 32]),
+        }),
         registry,
     };
     let sealed = Sealed::parse(hex(text(case, "field")))?;

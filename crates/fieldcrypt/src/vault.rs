@@ -3,6 +3,7 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::aad;
+use crate::access::Access;
 use crate::cipher::Algorithm;
 use crate::column::{ColumnRegistry, SealedColumn};
 use crate::error::{OpenError, SealError};
@@ -12,7 +13,7 @@ use crate::padding;
 use crate::random;
 use crate::row_key::RowKey;
 use crate::sealed::{HEADER_LEN, Sealed};
-use crate::secret::{Secret, SecretKey};
+use crate::secret::Secret;
 
 /// An unlocked vault. Shared between threads; sealing and opening do no I/O.
 ///
@@ -24,7 +25,7 @@ pub struct Vault {
     pub(crate) install_id: [u8; 16],
     pub(crate) registry: ColumnRegistry,
     /// Opens the keyring's rows: kept so that keys another process adds can be read.
-    pub(crate) keyring_wrap: SecretKey,
+    pub(crate) access: RwLock<Access>,
     pub(crate) keyring: RwLock<Keyring>,
 }
 

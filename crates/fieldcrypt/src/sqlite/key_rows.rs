@@ -2,14 +2,15 @@
 
 use rusqlite::Connection;
 
+use super::trace_rows;
 use crate::cipher::Algorithm;
 use crate::column::ColumnRegistry;
-use crate::error::{CreateError, KeyringError};
+use crate::error::{KeyringError, NewKeyError, SlotError};
 use crate::keyring::{DataKeyNumber, Entry, KeyInfo, KeyPurpose, KeyState, Keyring};
 use crate::labels;
+use crate::rotation::clean_pass::CleanPass;
 use crate::row_key::lp_onto;
 use crate::secret::SecretKey;
-use crate::vault::NewVault;
 
 pub(super) fn insert_new(
     connection: &Connection,
@@ -17,21 +18,16 @@ pub(super) fn insert_new(
     wrap: &SecretKey,
     number: u32,
     purpose: KeyPurpose,
-    new: &NewVault,
-) -> Result<(), CreateError> {
+    algorithm: Algorithm,
+    created_unix: i64,
+) -> Result<(), NewKeyError> {
     let key = SecretKey::random()?;
-    let aad = aad(install_id, DataKeyNumber(number), purpose, new.algorithm);
+    let aad = aad(install_id, DataKeyNumber(number), purpose, algorithm);
     let wrapped = wrap.seal_bytes(&aad, key.expose_bytes())?;
     connection.execute(
         "INSERT INTO fieldcrypt_keys (number, purpose, algorithm, state, wrapped_key, created, fields_sealed)
          VALUES (?1, ?2, ?3, 'active', ?4, ?5, 0)",
-        (
-            number,
-            purpose.name(),
-            new.algorithm.id(),
-            wrapped,
-            new.created_unix,
-        ),
+        (number, purpose.name(), algorithm.id(), wrapped, created_unix),
     )?;
     Ok(())
 }
@@ -91,6 +87,84 @@ pub(super) fn load(
         entries.push(Entry::new(info, key, registry));
     }
     Keyring::new(*install_id, entries, version(connection)?).ok_or(KeyringError::NoActiveKey)
+}
+
+/// Tells every process that the keyring is not what it read.
+pub(super) fn raise_version(transaction: &Connection) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE fieldcrypt_install SET keyring_version = keyring_version + 1 WHERE id = 1",
+        [],
+    )?;
+    Ok(())
+}
+
+/// The number of a key to come. Destroyed keys leave their rows, so no number is given twice.
+pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<DataKeyNumber> {
+    connection
+        .query_row("SELECT max(number) + 1 FROM fieldcrypt_keys", [], |row| {
+            row.get(0)
+        })
+        .map(DataKeyNumber)
+}
+
+pub(super) fn put_state(
+    transaction: &Connection,
+    number: DataKeyNumber,
+    state: KeyState,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE fieldcrypt_keys SET state = ?2 WHERE number = ?1",
+        (number.0, state.name()),
+    )?;
+    Ok(())
+}
+
+/// Destroys the key of which it is proven that nothing is under it: its wrapped bytes are overwritten, its row stays as a
+/// tombstone.
+pub(super) fn destroy(proof: CleanPass<'_, Connection>) -> rusqlite::Result<()> {
+    let (transaction, number) = proof.into_parts();
+    let wrapped: Vec<u8> = transaction.query_row(
+        "SELECT wrapped_key FROM fieldcrypt_keys WHERE number = ?1 AND state = 'retiring'",
+        [number.0],
+        |row| row.get(0),
+    )?;
+    trace_rows::note(transaction, &wrapped)?;
+    transaction.execute(
+        "UPDATE fieldcrypt_keys SET state = 'destroyed', wrapped_key = zeroblob(length(wrapped_key)) WHERE number = ?1",
+        [number.0],
+    )?;
+    Ok(())
+}
+
+/// Wraps every key of the keyring that is not destroyed under another key; hands each old wrap to `gone`.
+pub(super) fn wrap_anew(
+    transaction: &Connection,
+    install_id: &[u8; 16],
+    keyring: &Keyring,
+    wrap: &SecretKey,
+    mut gone: impl FnMut(&[u8]) -> rusqlite::Result<()>,
+) -> Result<(), SlotError> {
+    for entry in keyring.entries() {
+        let Some(key) = &entry.key else { continue };
+        let KeyInfo {
+            number,
+            purpose,
+            algorithm,
+            ..
+        } = entry.info;
+        let old: Vec<u8> = transaction.query_row(
+            "SELECT wrapped_key FROM fieldcrypt_keys WHERE number = ?1",
+            [number.0],
+            |row| row.get(0),
+        )?;
+        gone(&old)?;
+        let wrapped = wrap.seal_bytes(&aad(install_id, number, purpose, algorithm), key.expose_bytes())?;
+        transaction.execute(
+            "UPDATE fieldcrypt_keys SET wrapped_key = ?2 WHERE number = ?1",
+            (number.0, wrapped),
+        )?;
+    }
+    Ok(())
 }
 
 /// Adds to the rows, since another process may have added too.

@@ -7,25 +7,31 @@ mod integrity_rows;
 mod integrity_triggers;
 mod key_rows;
 mod layout;
+mod purge_steps;
+mod rotation;
+mod rotation_rows;
 mod schema;
 mod slot_rows;
+mod slots;
+mod sweep_rows;
+mod trace_rows;
 mod values;
 
 pub use connection::{ConnectionError, OpenMode, checkpoint_truncate, open_connection};
 pub(crate) use integrity_rows::OWN_PROTECTED;
+pub use slots::MasterKeyRotated;
 
 use std::sync::{PoisonError, RwLock};
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
+use crate::access::{Access, MasterAccess, OpenSlot, keyring_wrap};
 use crate::column::ColumnRegistry;
 use crate::error::{CreateError, KeyringError, UnlockError};
-use crate::kdf;
-use crate::keyring::KeyPurpose;
-use crate::labels;
+use crate::keyring::{KeyPurpose, Keyring};
 use crate::random;
 use crate::secret::SecretKey;
-use crate::slot::{SlotInfo, SlotSecret};
+use crate::slot::{NewSlot, SlotId, SlotInfo, SlotSecret};
 use crate::vault::{NewVault, Vault};
 
 impl Vault {
@@ -44,25 +50,48 @@ impl Vault {
         }
         let install_id = random::array()?;
         let master = SecretKey::random()?;
-        let keyring_wrap = kdf::expand(&master, labels::KEYRING_WRAP);
+        let wrap = keyring_wrap(&master);
+        let slot = NewSlot {
+            label: new.slot_label.clone(),
+            kdf: new.kdf,
+            created_unix: new.created_unix,
+        };
+        let prepared = slot_rows::prepare(secret, &slot)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::create(&transaction, &install_id)?;
-        slot_rows::insert_first(&transaction, &install_id, &master, secret, new)?;
+        let first = SlotId(1);
+        slot_rows::insert(
+            &transaction,
+            slot_rows::Table::Slots,
+            first,
+            &install_id,
+            &master,
+            secret.kind(),
+            &slot,
+            &prepared,
+        )?;
         for (number, purpose) in [
             (1, KeyPurpose::Data),
             (2, KeyPurpose::Index),
             (3, KeyPurpose::Integrity),
         ] {
-            key_rows::insert_new(&transaction, &install_id, &keyring_wrap, number, purpose, new)?;
+            key_rows::insert_new(
+                &transaction,
+                &install_id,
+                &wrap,
+                number,
+                purpose,
+                new.algorithm,
+                new.created_unix,
+            )?;
         }
-        let keyring = key_rows::load(&transaction, &install_id, &keyring_wrap, &registry)?;
+        let keyring = key_rows::load(&transaction, &install_id, &wrap, &registry)?;
         transaction.commit()?;
-        Ok(Self {
-            install_id,
-            registry,
-            keyring_wrap,
-            keyring: RwLock::new(keyring),
-        })
+        let opened = OpenSlot {
+            id: first,
+            key: prepared.into_key(),
+        };
+        Ok(Self::with(install_id, registry, opened, wrap, keyring))
     }
 
     /// Unlocks the vault with any slot that fits. Writes nothing.
@@ -74,19 +103,31 @@ impl Vault {
         registry: ColumnRegistry,
         secret: &SlotSecret,
     ) -> Result<Self, UnlockError> {
-        if !schema::exists(connection)? {
-            return Err(UnlockError::NoVault);
-        }
-        let install_id = schema::install_id(connection)?;
-        let master = slot_rows::open_any(connection, &install_id, secret)?;
-        let keyring_wrap = kdf::expand(&master, labels::KEYRING_WRAP);
-        let keyring = key_rows::load(connection, &install_id, &keyring_wrap, &registry)?;
-        Ok(Self {
+        let access = MasterAccess::unlock(connection, secret)?;
+        let wrap = access.keyring_wrap();
+        let keyring = key_rows::load(connection, &access.install_id, &wrap, &registry)?;
+        Ok(Self::with(
+            access.install_id,
+            registry,
+            access.opened,
+            wrap,
+            keyring,
+        ))
+    }
+
+    fn with(
+        install_id: [u8; 16],
+        registry: ColumnRegistry,
+        slot: OpenSlot,
+        keyring_wrap: SecretKey,
+        keyring: Keyring,
+    ) -> Self {
+        Self {
             install_id,
             registry,
-            keyring_wrap,
+            access: RwLock::new(Access { slot, keyring_wrap }),
             keyring: RwLock::new(keyring),
-        })
+        }
     }
 
     /// Whether the database has a vault.
@@ -113,7 +154,9 @@ impl Vault {
         key_rows::record_uses(transaction, &self.keyring())
     }
 
-    /// Takes in what another process changed in the keyring. Says whether there was anything.
+    /// Takes in what another process, or a committed transaction of this one, changed in the keyring. Says whether there
+    /// was anything. To be called at the start of a transaction that writes, and after a commit that changed keys; never
+    /// between the two, or a key would be in use that a rollback takes away.
     ///
     /// # Errors
     /// When a key does not read; the keyring in memory stays as it was.
@@ -121,7 +164,43 @@ impl Vault {
         if key_rows::version(connection)? == self.keyring().version {
             return Ok(false);
         }
-        let fresh = key_rows::load(connection, &self.install_id, &self.keyring_wrap, &self.registry)?;
+        let mut access = self.access.write().unwrap_or_else(PoisonError::into_inner);
+        let load = |wrap: &SecretKey| key_rows::load(connection, &self.install_id, wrap, &self.registry);
+        let fresh = match load(&access.keyring_wrap) {
+            Err(damaged @ KeyringError::DamagedKey { .. }) => {
+                // Or not damaged, but wrapped under a new master key: the slot that was unlocked leads to it.
+                let slot = access.slot.id;
+                let master = slot_rows::reopen(connection, &self.install_id, &access.slot)?
+                    .ok_or(KeyringError::NoLongerUnlocked { slot })?;
+                let wrap = keyring_wrap(&master);
+                let fresh = load(&wrap).map_err(|_| damaged)?;
+                access.keyring_wrap = wrap;
+                fresh
+            }
+            loaded => loaded?,
+        };
+        self.put_keyring(fresh);
+        Ok(true)
+    }
+
+    /// Unlocks again, in place: where the slot this vault was unlocked with was changed, and where another process changed
+    /// the master key so that [`Vault::reload_if_changed`] could not follow.
+    ///
+    /// # Errors
+    /// As [`Vault::unlock`]; what is in memory stays as it was.
+    pub fn unlock_again(&self, connection: &Connection, secret: &SlotSecret) -> Result<(), UnlockError> {
+        let access = MasterAccess::unlock(connection, secret)?;
+        let keyring_wrap = access.keyring_wrap();
+        let fresh = key_rows::load(connection, &self.install_id, &keyring_wrap, &self.registry)?;
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Access {
+            slot: access.opened,
+            keyring_wrap,
+        };
+        self.put_keyring(fresh);
+        Ok(())
+    }
+
+    fn put_keyring(&self, fresh: Keyring) {
         let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
         for entry in fresh.entries() {
             if let Some(before) = keyring
@@ -133,10 +212,5 @@ impl Vault {
             }
         }
         *keyring = fresh;
-        Ok(true)
     }
-}
-
-fn single<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> rusqlite::Result<Option<T>> {
-    connection.query_row(sql, [], |row| row.get(0)).optional()
 }

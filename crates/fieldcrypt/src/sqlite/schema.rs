@@ -8,8 +8,7 @@ use crate::error::UnlockError;
 const VERSION: i64 = 1;
 
 pub(super) fn exists(connection: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'fieldcrypt_install'";
-    Ok(super::single::<i64>(connection, sql)?.is_some())
+    has_table(connection, "fieldcrypt_install")
 }
 
 pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite::Result<()> {
@@ -44,7 +43,55 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
         "INSERT INTO fieldcrypt_install (id, format, install_id, keyring_version) VALUES (1, ?1, ?2, 1)",
         (VERSION, install_id),
     )?;
-    Ok(())
+    complete(connection)
+}
+
+/// Makes the tables that changing keys works with, where they are missing: a vault of an earlier version has none.
+pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS fieldcrypt_new_slot (     -- a slot that is not proven yet, and opens nothing
+             id             INTEGER NOT NULL PRIMARY KEY,
+             kind           TEXT    NOT NULL,
+             label          TEXT    NOT NULL,
+             kdf_iterations INTEGER,
+             salt           BLOB    NOT NULL,
+             commitment     BLOB    NOT NULL,
+             wrapped_master BLOB    NOT NULL,
+             created        INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_traces (        -- what a purge must find nowhere any more
+             piece BLOB NOT NULL                               -- every bit inverted, or it would find itself
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_rotation (
+             id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+             phase      TEXT    NOT NULL,
+             direction  TEXT    NOT NULL,
+             active     INTEGER NOT NULL,
+             retiring   INTEGER NOT NULL,
+             at_table   TEXT,                                  -- logical; NULL: the walk starts
+             at_column  TEXT,
+             rows_done  INTEGER NOT NULL,
+             rows_total INTEGER NOT NULL,
+             started    INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_rotation_place (-- primary key of the last row walked
+             part  INTEGER NOT NULL PRIMARY KEY,
+             value ANY     NOT NULL
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS fieldcrypt_unopenable (
+             table_name  TEXT NOT NULL,
+             column_name TEXT NOT NULL,
+             row_key     TEXT NOT NULL,
+             reason      TEXT NOT NULL,
+             PRIMARY KEY (table_name, column_name, row_key)
+         ) STRICT, WITHOUT ROWID;",
+    )
+}
+
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([name])
 }
 
 pub(super) fn install_id(connection: &Connection) -> Result<[u8; 16], UnlockError> {
