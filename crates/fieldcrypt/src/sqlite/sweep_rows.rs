@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{CachedStatement, Connection, params_from_iter};
 
 use super::rotation_rows::{self, Place};
 use super::trace_rows;
@@ -123,31 +123,33 @@ impl StoredColumn {
         Ok(chunk)
     }
 
-    /// Replaces a field on condition of its old bytes. Says whether it was so.
-    fn replace(
-        &self,
-        transaction: &Connection,
-        key: &[Value],
-        old: &Sealed,
-        new: &Sealed,
-    ) -> rusqlite::Result<bool> {
+    /// The statement that replaces a field on condition of its old bytes; made once a chunk.
+    fn replacing<'t>(&self, transaction: &'t Connection) -> rusqlite::Result<CachedStatement<'t>> {
         let Self { table, field, .. } = self;
-        let row = self.key.join(", ");
-        let sql = format!(
-            "UPDATE {table} SET {field} = ?1 WHERE {field} = ?2 AND ({row}) = ({})",
-            placeholders(3, key.len())
-        );
-        let mut statement = transaction.prepare_cached(&sql)?;
-        statement.raw_bind_parameter(1, new)?;
-        statement.raw_bind_parameter(2, old)?;
-        for (at, value) in key.iter().enumerate() {
-            statement.raw_bind_parameter(at + 3, value)?;
-        }
-        // The integrity seal of the row: its tag is to be taken out here ("the row will change") …
-        let replaced = statement.raw_execute()? == 1;
-        // … and put in again here ("the row changed"); both within this transaction.
-        Ok(replaced)
+        let key = self.key.join(", ");
+        let values = placeholders(3, self.key.len());
+        transaction.prepare_cached(&format!(
+            "UPDATE {table} SET {field} = ?1 WHERE {field} = ?2 AND ({key}) = ({values})"
+        ))
     }
+}
+
+/// Replaces a field. Says whether it was still what it was.
+fn replace(
+    replacing: &mut CachedStatement<'_>,
+    key: &[Value],
+    old: &Sealed,
+    new: &Sealed,
+) -> rusqlite::Result<bool> {
+    replacing.raw_bind_parameter(1, new)?;
+    replacing.raw_bind_parameter(2, old)?;
+    for (at, value) in (3..).zip(key) {
+        replacing.raw_bind_parameter(at, value)?;
+    }
+    // The integrity seal of the row: its tag is to be taken out here ("the row will change") …
+    let replaced = replacing.raw_execute()? == 1;
+    // … and put in again here ("the row changed"); both within this transaction.
+    Ok(replaced)
 }
 
 /// What a walk of one batch came to.
@@ -187,6 +189,12 @@ pub(super) fn walk(
             };
         }
         let stored = StoredColumn::of(transaction, column)?;
+        let sweep = Sweep {
+            transaction,
+            vault,
+            active,
+            column,
+        };
         loop {
             if rows >= batch {
                 return Ok(Walked {
@@ -202,8 +210,9 @@ pub(super) fn walk(
                 break;
             };
             rows += chunk.len() as u64;
+            let mut replacing = stored.replacing(transaction)?;
             for row in chunk {
-                field(transaction, vault, active, &stored, row, &mut noted)?;
+                field(&sweep, &mut replacing, row, &mut noted)?;
             }
             place.after = last;
         }
@@ -215,11 +224,17 @@ pub(super) fn walk(
     })
 }
 
-fn field(
-    transaction: &Connection,
-    vault: &Vault,
+/// What a walk works with.
+struct Sweep<'t> {
+    transaction: &'t Connection,
+    vault: &'t Vault,
     active: DataKeyNumber,
-    stored: &StoredColumn,
+    column: SealedColumn,
+}
+
+fn field(
+    sweep: &Sweep<'_>,
+    replacing: &mut CachedStatement<'_>,
     row: FieldOfRow,
     noted: &mut bool,
 ) -> Result<(), RotationError> {
@@ -230,11 +245,17 @@ fn field(
     else {
         return Ok(());
     };
-    let fate = with_row_key(&key, |row| sweep::fate(vault, active, stored.column, row, bytes));
+    let &Sweep {
+        transaction,
+        vault,
+        active,
+        column,
+    } = sweep;
+    let fate = with_row_key(&key, |row| sweep::fate(vault, active, column, row, bytes));
     let reason = match fate.transpose()? {
         Some(Fate::Stays) => return Ok(()),
         Some(Fate::Becomes { old, new }) => {
-            if stored.replace(transaction, &key, &old, &new)? {
+            if replace(replacing, &key, &old, &new)? {
                 if !*noted {
                     trace_rows::note(transaction, old.stored())?;
                     *noted = true;
@@ -246,7 +267,7 @@ fn field(
         Some(Fate::Unopenable(reason)) => reason.to_string(),
         None => OpenError::AuthenticationFailed.to_string(),
     };
-    rotation_rows::record_unopenable(transaction, stored.column, &key_text(&key), &reason)?;
+    rotation_rows::record_unopenable(transaction, column, &key_text(&key), &reason)?;
     Ok(())
 }
 
