@@ -453,3 +453,28 @@ fn every_seal_of_a_rotation_is_counted() {
         .map(|key| key.fields_sealed);
     assert_eq!(counted, Some(FIELDS as u64));
 }
+
+#[test]
+fn what_a_tool_without_secure_delete_left_in_free_pages_is_purged_too() {
+    let mut f = filled();
+    for id in 1000..1200 {
+        put_person(&f.connection, &f.vault, id);
+    }
+    let old = pieces(&f.connection);
+    f.vault.purge(&mut f.connection).expect("the log is emptied");
+    let tool = Connection::open(&f.path).expect("opens");
+    tool.execute_batch("PRAGMA secure_delete = OFF; DELETE FROM people WHERE id >= 1000")
+        .expect("deletes");
+    drop(tool);
+    begin(&mut f.connection, &f.vault);
+    step_until(&mut f.connection, &f.vault, Phase::Purging);
+    fieldcrypt::sqlite::checkpoint_truncate(&f.connection).expect("empties the log");
+    let kept: std::collections::HashSet<_> = pieces(&f.connection).intersection(&old).copied().collect();
+    let gone = old.difference(&kept).copied().collect();
+    assert!(
+        pieces_in(f.folder.path(), &gone) > 50,
+        "control: free pages hold them"
+    );
+    finish(&mut f.connection, &f.vault);
+    assert_eq!(pieces_in(f.folder.path(), &gone), 0);
+}

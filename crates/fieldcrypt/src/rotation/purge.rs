@@ -20,7 +20,7 @@ pub(crate) enum Step {
     DropStatistics,
     /// The log holds pages as they were.
     EmptyLog,
-    /// `secure_delete` overwrites what is freed, but not what a page that was balanced keeps in its gap.
+    /// `secure_delete` overwrites what our connections free; what another tool freed still stands in free pages and gaps.
     RewritePages,
     /// The rewriting went through the log too.
     EmptyLogAgain,
