@@ -25,6 +25,7 @@ mod sessions;
 mod settings;
 mod signin_tokens;
 mod signing_keys;
+mod slots;
 mod spent_tokens;
 mod writer;
 
@@ -32,6 +33,7 @@ pub use error::StoreError;
 pub use inspect::Inspection;
 pub(crate) use inspect::inspect;
 pub use integrity::IntegrityOptions;
+pub use slots::{SlotChangeError, Slots};
 pub(crate) use writer::{Committed, Store};
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{access_keys, completions, config, keys, password, sessions, settings};
+use super::{access_keys, completions, config, keys, password, sessions, settings, slots};
 use crate::config::Flags;
 
 /// A single-password front door for self-hosted services, whose database is worthless to a thief.
@@ -51,6 +51,9 @@ pub(super) struct Global {
     /// A key file that opens the database, in the place of the field password
     #[arg(long, global = true, value_name = "PATH")]
     key_file: Option<PathBuf>,
+    /// A file with a recovery key that opens the database, or - for standard input
+    #[arg(long, global = true, value_name = "PATH")]
+    recovery_key_file: Option<PathBuf>,
     /// Answer in JSON, for scripts
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -66,6 +69,7 @@ impl Global {
             data_dir: self.data_dir.clone(),
             field_password_file: self.field_password_file.clone(),
             key_file: self.key_file.clone(),
+            recovery_key_file: self.recovery_key_file.clone(),
             ..Flags::default()
         }
     }
@@ -94,6 +98,9 @@ pub(super) enum Command {
     /// Keys that sign tokens and keys that seal fields
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Key slots: the ways to open the database
+    #[command(subcommand)]
+    Slots(slots::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -118,6 +125,7 @@ impl Command {
             | Self::AccessKeys(_)
             | Self::Settings(_)
             | Self::Keys(_)
+            | Self::Slots(_)
             | Self::Config(_)
             | Self::Doctor
             | Self::Completions(_)

@@ -5,7 +5,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use authcore::{
-    ChangeError, CreateAccessKeyError, OneUseError, OpenError, SettingError, StoreError, TooLong,
+    ChangeError, CreateAccessKeyError, OneUseError, OpenError, SettingError, SlotChangeError, StoreError,
+    TooLong,
 };
 use fieldcrypt::UnlockError;
 
@@ -132,6 +133,10 @@ impl From<FieldPasswordError> for Failure {
                 Exit::Configuration,
                 "make one with: head -c 32 /dev/urandom > FILE",
             ),
+            FieldPasswordError::RecoveryKey { .. } => (
+                Exit::Configuration,
+                "type it as it was printed; case and spaces do not matter",
+            ),
             FieldPasswordError::Command(_) => (
                 Exit::Configuration,
                 "run the command by hand: it must print the field password and nothing else",
@@ -255,6 +260,16 @@ impl From<CreateAccessKeyError> for Failure {
                 Self::of(Exit::Unavailable, &error).hint("postern access-keys list shows what there is")
             }
             CreateAccessKeyError::Store(inner) => Self::of(of_store(inner), &error),
+        }
+    }
+}
+
+impl From<SlotChangeError> for Failure {
+    fn from(error: SlotChangeError) -> Self {
+        match &error {
+            SlotChangeError::Slot(_) => Self::of(Exit::Data, &error).hint("nothing was changed"),
+            SlotChangeError::NotPurged(_) => Self::of(Exit::TryLater, &error)
+                .hint("any further postern slots add, change or remove takes it out"),
         }
     }
 }

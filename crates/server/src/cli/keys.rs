@@ -1,6 +1,8 @@
 //! `postern keys`.
 
-use clap::Subcommand;
+use authcore::Client;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::context::Context;
 use super::exit::Failure;
@@ -11,6 +13,17 @@ use crate::shapes::keys::KeyList;
 pub(super) enum Command {
     /// Show every key: its number, purpose, cipher, state and age, and how many fields it has sealed
     Status,
+    /// Make a new key of a kind, while the server runs; who is signed in stays signed in
+    Rotate {
+        /// The kind of key
+        kind: Kind,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// The key that signs tokens: tokens out there stay good until they expire
+    Signing,
 }
 
 const SIGNING: [Column; 3] = [
@@ -37,6 +50,17 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
             context
                 .output
                 .lists(&keys, &[("SigningKeys", &SIGNING), ("DataKeys", &SEALING)])
+        }
+        Command::Rotate { kind: Kind::Signing } => {
+            let kid = context
+                .with_authority(async |authority| {
+                    Ok(authority.signing_keys().rotate(&Client::local()).await?)
+                })
+                .await?;
+            context.output.done(
+                &json!({ "Kid": kid.to_string() }),
+                &format!("key {kid} signs from now on; the one before verifies until the last token it signed has expired"),
+            )
         }
     }
 }

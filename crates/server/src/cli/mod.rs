@@ -16,6 +16,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod signin_link;
+mod slots;
 mod token;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::AccessKeys(command) => access_keys::run(&context, command).await,
             Command::Settings(command) => settings::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, &command).await,
+            Command::Slots(command) => slots::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

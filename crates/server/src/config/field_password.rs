@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use data_encoding::BASE32_NOPAD;
-use fieldcrypt::{KeyFileTooShort, SecretKey, SlotSecret};
+use fieldcrypt::{KeyFileTooShort, RecoveryKey, RecoveryKeyError, SecretKey, SlotSecret};
 use zeroize::Zeroizing;
 
 use super::data_dir::{DataDir, flush_folder};
@@ -16,7 +16,7 @@ use super::secret_file::{self, SecretFileError};
 
 /// Fewest characters of a field password that a database is made with: it is the only factor (NIST SP 800-63B-4
 /// section 3.1.1.2).
-const MINIMUM: usize = 15;
+pub(crate) const FIELD_PASSWORD_MINIMUM: usize = 15;
 
 /// Where the field password is, or will be.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) enum Given {
     File(PathBuf),
     /// A file of 32 random bytes or more, or `-`.
     KeyFile(PathBuf),
+    /// A file with a recovery key, or `-`.
+    RecoveryKey(PathBuf),
     /// The pipe through which [`super::reexec`] hands on what stood in the environment.
     Pipe(PathBuf),
     /// A shell command that prints the field password.
@@ -53,13 +55,18 @@ pub(crate) enum FieldPasswordError {
     Missing { path: PathBuf },
     #[error("the field password could not be asked for")]
     Asking(#[source] io::Error),
-    #[error("the field password from {from} is shorter than {MINIMUM} characters")]
+    #[error("the field password from {from} is shorter than {FIELD_PASSWORD_MINIMUM} characters")]
     TooShort { from: String },
     #[error("the key file {} is not one", path.display())]
     KeyFile {
         path: PathBuf,
         #[source]
         source: KeyFileTooShort,
+    },
+    #[error("the recovery key does not read")]
+    RecoveryKey {
+        #[source]
+        source: RecoveryKeyError,
     },
     #[error("field_password_command {0}")]
     Command(String),
@@ -108,17 +115,20 @@ impl FieldPassword {
             Self::Fallback(path) => Opener::Password(secret_file::text(path)?),
         };
         match &opener {
-            Opener::Password(text) if text.chars().count() < MINIMUM => Err(FieldPasswordError::TooShort {
-                from: self.to_string(),
-            }),
-            Opener::Password(_) | Opener::KeyFile(_) => Ok(opener.into_secret()),
+            Opener::Password(text) if text.chars().count() < FIELD_PASSWORD_MINIMUM => {
+                Err(FieldPasswordError::TooShort {
+                    from: self.to_string(),
+                })
+            }
+            Opener::Password(_) | Opener::Key(_) => Ok(opener.into_secret()),
         }
     }
 
     /// The file it lies in, if it does.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Fallback(path) | Self::Given(Given::File(path) | Given::KeyFile(path)) => Some(path),
+            Self::Fallback(path)
+            | Self::Given(Given::File(path) | Given::KeyFile(path) | Given::RecoveryKey(path)) => Some(path),
             Self::Given(Given::Pipe(_) | Given::Command(_)) => None,
         }
     }
@@ -133,7 +143,8 @@ impl FieldPassword {
 impl std::fmt::Display for FieldPassword {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Fallback(path) | Self::Given(Given::File(path) | Given::KeyFile(path)) => {
+            Self::Fallback(path)
+            | Self::Given(Given::File(path) | Given::KeyFile(path) | Given::RecoveryKey(path)) => {
                 if path.as_os_str() == "-" {
                     f.write_str("standard input")
                 } else {
@@ -149,14 +160,14 @@ impl std::fmt::Display for FieldPassword {
 /// What was read, before it is only an opener of slots.
 enum Opener {
     Password(Zeroizing<String>),
-    KeyFile(SlotSecret),
+    Key(SlotSecret),
 }
 
 impl Opener {
     fn into_secret(self) -> SlotSecret {
         match self {
             Self::Password(text) => SlotSecret::password(&text),
-            Self::KeyFile(secret) => secret,
+            Self::Key(secret) => secret,
         }
     }
 }
@@ -169,11 +180,16 @@ impl Given {
                 let bytes = secret_file::bytes(path)?;
                 let secret = SlotSecret::key_file(bytes.to_vec());
                 secret
-                    .map(Opener::KeyFile)
+                    .map(Opener::Key)
                     .map_err(|source| FieldPasswordError::KeyFile {
                         path: path.clone(),
                         source,
                     })
+            }
+            Self::RecoveryKey(path) => {
+                let key = RecoveryKey::parse(&secret_file::text(path)?);
+                let key = key.map_err(|source| FieldPasswordError::RecoveryKey { source })?;
+                Ok(Opener::Key(SlotSecret::recovery_key(key)))
             }
             Self::Command(command) => printed_by(command).map(Opener::Password),
         }

@@ -42,6 +42,7 @@ pub(crate) struct Flags {
     pub(crate) data_dir: Option<String>,
     pub(crate) field_password_file: Option<PathBuf>,
     pub(crate) key_file: Option<PathBuf>,
+    pub(crate) recovery_key_file: Option<PathBuf>,
     pub(crate) listen: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) hosts: Vec<String>,
@@ -203,6 +204,10 @@ fn field_password(
             flags.field_password_file.clone().map(Given::File),
         ),
         ("--key-file", flags.key_file.clone().map(Given::KeyFile)),
+        (
+            "--recovery-key-file",
+            flags.recovery_key_file.clone().map(Given::RecoveryKey),
+        ),
         (
             "$CREDENTIALS_DIRECTORY/field-password",
             credential.map(Given::File),
