@@ -118,11 +118,10 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
             };
             let (secret, shown) = new.secret(kind)?;
             slots.change(id, &secret, &old.label)?;
-            if slots.opened() == id && context.config.field_password.file().is_some() {
-                context.output.warn(&format!(
-                    "{} still holds the old secret, which opens nothing any more: put the new one there",
-                    context.config.field_password
-                ));
+            if let Kind::Password | Kind::KeyFile = kind {
+                context
+                    .output
+                    .warn("the old secret opens nothing any more: where the next start reads it from must hold the new one");
             }
             tell(context, &format!("slot {id} is changed"), id, shown.as_ref())
         }
