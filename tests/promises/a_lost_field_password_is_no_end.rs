@@ -147,3 +147,45 @@ fn a_new_signing_key_leaves_everybody_signed_in_and_both_keys_published() {
     let kid = |held: &Held| held.access_token.split('.').next().map(str::to_owned);
     assert!(kid(&new) != kid(&held), "the new key signs");
 }
+
+#[test]
+fn the_data_key_turns_beside_the_server_and_the_old_one_is_destroyed() {
+    let (postern, held) = signed_in();
+    let set = postern.run_fed(
+        &["settings", "set", "secret.up", "--value-file", "-"],
+        "a sealed value",
+    );
+    assert!(set.status.success());
+    let mut held = held;
+    for turn in 1..=2 {
+        let _ = postern.says(&["keys", "rotate", "data"]);
+        let keys = postern.says_json(&["keys", "status"]);
+        let data: Vec<_> = keys
+            .get("DataKeys")
+            .and_then(Value::as_array)
+            .expect("a list")
+            .iter()
+            .filter(|key| key.get("Purpose").and_then(Value::as_str) == Some("data"))
+            .filter_map(|key| key.get("State").and_then(Value::as_str))
+            .collect();
+        assert_eq!(
+            data.iter().filter(|state| **state == "active").count(),
+            1,
+            "{data:?}"
+        );
+        assert_eq!(
+            data.iter().filter(|state| **state == "destroyed").count(),
+            turn,
+            "{data:?}"
+        );
+        held = Held::of(&held.refresh(&postern));
+        assert!(held.is_good(&postern), "signed in all the while");
+    }
+    assert_eq!(
+        postern.says(&["settings", "get", "secret.up", "--reveal"]),
+        "a sealed value\n"
+    );
+    let postern = postern.killed_and_restarted();
+    assert!(Held::of(&held.refresh(&postern)).is_good(&postern));
+    assert_eq!(login(&postern.base, PASSWORD).expect("an answer").status, 200);
+}

@@ -49,7 +49,10 @@ pub use session::{
 };
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
-pub use store::{Inspection, IntegrityOptions, OpenError, SlotChangeError, Slots, StoreError};
+pub use store::{
+    DataKeyRotation, Inspection, IntegrityOptions, OpenError, RotationFailed, RotationProgress,
+    SlotChangeError, Slots, StoreError,
+};
 pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;
 pub use token::jwt::Refused;

@@ -20,6 +20,7 @@ mod integrity;
 mod load;
 mod migrations;
 mod passwords;
+mod rotation;
 mod server_state;
 mod sessions;
 mod settings;
@@ -33,6 +34,7 @@ pub use error::StoreError;
 pub use inspect::Inspection;
 pub(crate) use inspect::inspect;
 pub use integrity::IntegrityOptions;
+pub use rotation::{DataKeyRotation, RotationFailed, RotationProgress};
 pub use slots::{SlotChangeError, Slots};
 pub(crate) use writer::{Committed, Store};
 

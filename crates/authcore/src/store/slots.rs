@@ -1,11 +1,10 @@
 //! Key slots, changed on the word of who can show the secret of one; beside a running server or without one.
 
-use fieldcrypt::sqlite::OpenMode;
 use fieldcrypt::{KdfParams, MasterAccess, NewSlot, SlotError, SlotId, SlotInfo, SlotSecret, Vault};
 use rusqlite::Connection;
 
 use super::integrity::Guard;
-use super::{OpenError, columns, connect};
+use super::{OpenError, Opened};
 use crate::authority::AuthorityOptions;
 
 /// The ways into a database, open for change.
@@ -35,16 +34,11 @@ impl Slots {
     /// # Errors
     /// As [`crate::Authority::open`].
     pub fn open(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Self, OpenError> {
-        let path = &options.database;
-        if !path.exists() {
-            return Err(OpenError::Missing { path: path.clone() });
-        }
-        let reading = connect(path, OpenMode::ReadOnly)?;
-        let vault = Vault::unlock(&reading, columns::registry(), secret)?;
-        let checked = Guard::check(&vault, &reading, &options.integrity)?;
-        drop(reading);
-        let mut connection = connect(path, OpenMode::Existing)?;
-        let guard = checked.stand_guard(&mut connection)?;
+        let Opened {
+            connection,
+            vault,
+            guard,
+        } = super::open(&options.database, secret, &options.integrity)?;
         let access = MasterAccess::unlock(&connection, secret)?;
         Ok(Self {
             connection,

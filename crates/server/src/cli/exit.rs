@@ -5,8 +5,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use authcore::{
-    ChangeError, CreateAccessKeyError, OneUseError, OpenError, SettingError, SlotChangeError, StoreError,
-    TooLong,
+    ChangeError, CreateAccessKeyError, OneUseError, OpenError, RotationFailed, SettingError, SlotChangeError,
+    StoreError, TooLong,
 };
 use fieldcrypt::UnlockError;
 
@@ -261,6 +261,13 @@ impl From<CreateAccessKeyError> for Failure {
             }
             CreateAccessKeyError::Store(inner) => Self::of(of_store(inner), &error),
         }
+    }
+}
+
+impl From<RotationFailed> for Failure {
+    fn from(error: RotationFailed) -> Self {
+        Self::of(Exit::TryLater, &error)
+            .hint("nothing is lost; run the command again: it goes on where it stands")
     }
 }
 

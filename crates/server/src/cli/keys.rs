@@ -1,12 +1,14 @@
 //! `postern keys`.
 
-use authcore::Client;
+use authcore::{Client, DataKeyRotation, RotationProgress};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::output::Column;
+use super::prompt;
+use crate::config::data_dir::DataDir;
 use crate::shapes::keys::KeyList;
 
 #[derive(Subcommand)]
@@ -24,6 +26,8 @@ pub(super) enum Command {
 pub(super) enum Kind {
     /// The key that signs tokens: tokens out there stay good until they expire
     Signing,
+    /// The key that seals fields: every field is sealed anew, the old key is destroyed and purged from the files
+    Data,
 }
 
 const SIGNING: [Column; 3] = [
@@ -62,5 +66,43 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
                 &format!("key {kid} signs from now on; the one before verifies until the last token it signed has expired"),
             )
         }
+        Command::Rotate { kind: Kind::Data } => rotate_data(context),
     }
+}
+
+/// Goes on with a rotation that was broken off, else begins one.
+fn rotate_data(context: &Context) -> Result<(), Failure> {
+    let data = DataDir::existing(&context.config.data_dir)?;
+    let secret = context.config.field_password.read(prompt::field_password)?;
+    let mut rotation = DataKeyRotation::open(&context.options(&data), &secret)?;
+    rotation.begin()?;
+    loop {
+        match rotation.advance()? {
+            RotationProgress::Walking { done, total } => {
+                context.output.progress(&format!("{done} of {total} rows"));
+            }
+            RotationProgress::Blocked(fields) => {
+                let named = fields.iter().take(20).map(|field| {
+                    format!(
+                        "{}.{} of row {}: {}",
+                        field.table, field.column, field.row, field.reason
+                    )
+                });
+                let text = format!(
+                    "{} fields do not open, and the old key stays for them: {}",
+                    fields.len(),
+                    named.collect::<Vec<_>>().join("; ")
+                );
+                return Err(Failure::new(Exit::Data, text).hint(
+                    "mend or delete these rows, then run the command again: it goes on where it stands",
+                ));
+            }
+            RotationProgress::Done => break,
+        }
+    }
+    context.output.done(
+        &json!({ "Rotated": "data" }),
+        "every field is sealed with the new data key; the old one is destroyed, and no byte of it is in the files. \
+         Copies made before, backups and snapshots, still hold what they held",
+    )
 }

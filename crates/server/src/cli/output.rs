@@ -131,6 +131,13 @@ impl Output {
         }
     }
 
+    /// How far something is, for a person who waits.
+    pub(super) fn progress(self, text: &str) {
+        if !self.quiet && !self.json {
+            complain(text);
+        }
+    }
+
     /// What went wrong, and what to do next.
     pub(super) fn failure(self, failure: &Failure) {
         if self.json {
