@@ -3,35 +3,62 @@
 
 use std::collections::HashSet;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use e2e_support::{Postern, send};
 use serde_json::{Value, json};
 
 use crate::owner::{Held, PASSWORD, login, set_password, signed_in, start};
 
-/// Kills spread evenly from before a request's first byte to after its answer.
-fn moments(count: u32, whole: Duration) -> impl Iterator<Item = Duration> {
-    (0..count).map(move |at| whole * 3 / 2 * at / (count - 1))
+/// When the server is killed, each awaited as an event.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// As soon as the request is on its way: before anything of it is on disk.
+    UnderWay,
+    /// As soon as the log changes: while it is being committed, or just after, with the answer under way.
+    Logged,
+    /// Once the whole answer is there.
+    Answered,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a request takes here decides when to kill it"
-)]
-fn time<T>(act: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = Instant::now();
-    let result = act();
-    (result, begun.elapsed())
+const MOMENTS: [Moment; 3] = [Moment::UnderWay, Moment::Logged, Moment::Answered];
+
+/// Sends a request from another thread and kills the server at that moment of it.
+fn killed_during<T: Send + 'static>(
+    postern: &mut Postern,
+    moment: Moment,
+    request: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let log = postern.data_dir().join("postern.sqlite-wal");
+    let read = || std::fs::read(&log).unwrap_or_default();
+    let before = read();
+    let (sending, sent) = std::sync::mpsc::channel();
+    let asking = thread::spawn(move || {
+        sending.send(()).expect("somebody waits");
+        request()
+    });
+    sent.recv().expect("it is on its way");
+    match moment {
+        Moment::UnderWay => {}
+        Moment::Logged => {
+            while read() == before && !asking.is_finished() {
+                thread::yield_now();
+            }
+        }
+        Moment::Answered => {
+            while !asking.is_finished() {
+                thread::yield_now();
+            }
+        }
+    }
+    postern.kill();
+    asking.join().expect("no panic")
 }
 
 #[test]
 fn killed_while_it_refreshes_it_strands_nobody_and_forgets_no_sign_out() {
-    let (mut postern, first) = signed_in();
-    let (second, whole) = time(|| Held::of(&first.refresh(&postern)));
-    let mut held = second;
+    let (mut postern, mut held) = signed_in();
     let (mut answered, mut cut_off) = (0, 0);
-    for moment in moments(40, whole.max(Duration::from_millis(4))) {
+    for moment in MOMENTS.into_iter().cycle().take(42) {
         let gone = Held::of(&login(&postern.base, PASSWORD).expect("an answer"));
         let out = send(
             &postern.base,
@@ -42,10 +69,7 @@ fn killed_while_it_refreshes_it_strands_nobody_and_forgets_no_sign_out() {
         );
         assert_eq!(out.expect("an answer").status, 200);
         let (base, presented) = (postern.base.clone(), held.clone());
-        let refreshing = thread::spawn(move || presented.try_refresh(&base));
-        thread::sleep(moment);
-        postern.kill();
-        match refreshing.join().expect("no panic") {
+        match killed_during(&mut postern, moment, move || presented.try_refresh(&base)) {
             Some(answer) => {
                 held = Held::of(&answer);
                 answered += 1;
@@ -85,17 +109,14 @@ fn killed_while_the_password_changes_exactly_one_of_the_two_works() {
         .map(|answer| answer.status)
     };
     let passwords = [PASSWORD, "another horse altogether"];
-    let (status, whole) = time(|| change(&postern.base, &held.bearer(), passwords[0], passwords[1]));
+    let status = change(&postern.base, &held.bearer(), passwords[0], passwords[1]);
     assert_eq!(status, Some(200));
     let (mut now, mut kept, mut changed) = (1, 0, 0);
     let mut held = held;
-    for moment in moments(24, whole) {
+    for moment in MOMENTS.into_iter().cycle().take(24) {
         let (base, bearer) = (postern.base.clone(), held.bearer());
         let (from, to) = (passwords[now], passwords[1 - now]);
-        let changing = thread::spawn(move || change(&base, &bearer, from, to));
-        thread::sleep(moment);
-        postern.kill();
-        let answer = changing.join().expect("no panic");
+        let answer = killed_during(&mut postern, moment, move || change(&base, &bearer, from, to));
         postern = postern.killed_and_restarted();
         let works =
             passwords.map(|password| login(&postern.base, password).expect("an answer").status == 200);

@@ -1,4 +1,5 @@
-//! Key slots: several ways in, each proven before another goes, and signing keys that turn while people are signed in.
+//! Key slots: several ways in, each proven before another goes; and keys that turn while people are signed in.
+#![expect(clippy::disallowed_methods, reason = "a thief reads with SQL")]
 
 use e2e_support::Postern;
 use serde_json::Value;
@@ -26,6 +27,34 @@ fn refused(output: &std::process::Output, code: i32, word: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(said.contains(word), "{said}");
+}
+
+/// The wrapped master key of the first slot.
+fn slot_one(postern: &Postern) -> Vec<u8> {
+    let database = postern.data_dir().join("postern.sqlite");
+    let database =
+        rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let sql = "SELECT wrapped_master FROM fieldcrypt_slots WHERE id = 1";
+    database
+        .expect("it opens")
+        .query_row(sql, [], |row| row.get(0))
+        .expect("there")
+}
+
+/// What a rotation must leave nowhere: the wrapped data keys, and values sealed with them that the server does not write
+/// anew by itself.
+fn stored(postern: &Postern) -> Vec<Vec<u8>> {
+    let database = rusqlite::Connection::open_with_flags(
+        postern.data_dir().join("postern.sqlite"),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    );
+    let database = database.expect("it opens");
+    let sql = "SELECT wrapped_key FROM fieldcrypt_keys WHERE purpose = 'data' AND state = 'active'
+               UNION ALL SELECT value FROM settings UNION ALL SELECT private_key FROM signing_keys
+               UNION ALL SELECT record FROM passwords";
+    let mut statement = database.prepare(sql).expect("prepares");
+    let rows = statement.query_map([], |row| row.get(0)).expect("reads");
+    rows.collect::<Result<_, _>>().expect("blobs")
 }
 
 #[test]
@@ -63,7 +92,13 @@ fn with_the_recovery_key_a_lost_field_password_is_replaced_and_the_old_one_is_de
         by_key[0],
         by_key[1],
     ];
+    let old_slot = slot_one(&postern);
+    assert!(postern.data_holds_bytes(&old_slot), "control: it is there");
     let changed = postern.run_fed(&change, &recovery.to_uppercase());
+    assert!(
+        !postern.data_holds_bytes(&old_slot),
+        "the old slot still stands in the files"
+    );
     assert!(
         changed.status.success(),
         "{}",
@@ -158,7 +193,14 @@ fn the_data_key_turns_beside_the_server_and_the_old_one_is_destroyed() {
     assert!(set.status.success());
     let mut held = held;
     for turn in 1..=2 {
+        let old = stored(&postern);
+        assert!(
+            old.iter().all(|bytes| postern.data_holds_bytes(bytes)),
+            "control: they are there"
+        );
         let _ = postern.says(&["keys", "rotate", "data"]);
+        let left = old.iter().filter(|bytes| postern.data_holds_bytes(bytes)).count();
+        assert_eq!(left, 0, "of {} old keys and values", old.len());
         let keys = postern.says_json(&["keys", "status"]);
         let data: Vec<_> = keys
             .get("DataKeys")

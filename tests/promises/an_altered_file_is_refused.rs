@@ -5,7 +5,7 @@
 use e2e_support::Postern;
 use rusqlite::Connection;
 
-use crate::owner::{Held, PASSWORD, login, set_password, signed_in};
+use crate::owner::{Held, PASSWORD, login, signed_in};
 
 fn attack(postern: &Postern, sql: &str) {
     let database = postern.data_dir().join("postern.sqlite");
@@ -57,6 +57,11 @@ fn deleted_edited_and_added_rows_are_named_and_no_start_happens() {
             "CREATE TRIGGER t AFTER INSERT ON sessions BEGIN SELECT 1; END",
             ["the schema was changed", ""],
         ),
+        (
+            // A step taken out of the history would open the seal for that step to be made again.
+            "DELETE FROM refinery_schema_history WHERE version = 5",
+            ["table refinery_schema_history", "is missing"],
+        ),
         ("DROP TABLE fieldcrypt_seal", ["no integrity seal", ""]),
     ] {
         let (mut postern, _) = signed_in();
@@ -79,7 +84,13 @@ fn a_row_put_back_from_an_older_copy_is_noticed_and_accepting_it_ends_every_sess
     let database = postern.data_dir().join("postern.sqlite");
     let older = postern.data_dir().join("older");
     std::fs::copy(&database, &older).expect("copied");
-    set_password(&postern, "another horse altogether");
+    let keep = ["password", "set", "--keep-sessions", "--password-file", "-"];
+    assert!(
+        postern
+            .run_fed(&keep, "another horse altogether")
+            .status
+            .success()
+    );
     // The old password's row, sealed by the very same keys, put back where it was.
     let sql = format!(
         "ATTACH '{}' AS older; UPDATE passwords SET record = (SELECT record FROM older.passwords);",
@@ -147,4 +158,29 @@ fn with_a_witness_a_whole_database_put_back_is_refused_and_accepting_it_revives_
             "and the witness goes with it from here on"
         );
     }
+}
+
+#[test]
+fn a_witness_for_a_database_that_is_there_already_is_made_on_the_operators_word() {
+    let (mut postern, _) = signed_in();
+    assert_eq!(postern.stop(), Some(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let witness = folder.path().join("witness");
+    let environment = [("POSTERN_WITNESS", witness.to_str().expect("text"))];
+    let output = postern.run_with(&["sessions", "list"], &environment);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        output.status.code(),
+        Some(65),
+        "a witness that is gone has not agreed: {said}"
+    );
+    assert!(!witness.exists());
+    let postern = postern.restarted_as_with(&["serve", "--accept-rollback"], &environment);
+    assert!(witness.exists());
+    assert!(
+        postern
+            .run_with(&["sessions", "list"], &environment)
+            .status
+            .success()
+    );
 }

@@ -288,14 +288,16 @@ impl Postern {
     /// Whether `needle` stands in any file of the data directory.
     #[must_use]
     pub fn data_holds(&self, needle: &str) -> bool {
+        self.data_holds_bytes(needle.as_bytes())
+    }
+
+    /// The same, of any bytes.
+    #[must_use]
+    pub fn data_holds_bytes(&self, needle: &[u8]) -> bool {
         let files = std::fs::read_dir(self.data_dir()).expect("the data directory");
         files
             .map(|file| std::fs::read(file.expect("an entry").path()).expect("readable"))
-            .any(|bytes| {
-                bytes
-                    .windows(needle.len())
-                    .any(|window| window == needle.as_bytes())
-            })
+            .any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use crate::column::SealedColumn;
 use crate::error::{KeyringError, OpenError, SealError};
+use crate::rotation::purge::PurgeError;
 use crate::row_key::RowKey;
 use crate::sealed::Sealed;
 use crate::secret::Secret;
@@ -124,11 +125,9 @@ pub enum AdoptError {
     /// The keyring could not be read or written.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// Another connection reads, so old pages cannot go.
-    #[error(
-        "the values are sealed, but another connection is in the way of purging their traces; call again"
-    )]
-    Busy,
+    /// Old values may still stand in the files; another connection that reads is the usual reason.
+    #[error("the values are sealed, but what the files keep of the old ones is not purged; call again")]
+    NotPurged(#[source] PurgeError),
     /// The byte scan does not find what is surely there.
     #[error("the byte scan did not find its control in {}: it proves nothing", file.display())]
     ScanIsBlind {

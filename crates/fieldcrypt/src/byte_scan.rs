@@ -3,20 +3,18 @@
 //! Of each value its first and last 16 bytes are looked for: SQLite may cut a value once per page, which spoils one of
 //! them at most. All values of a batch are looked for in one pass over the files.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::files;
 
 /// Shorter values are anywhere by chance.
 const SHORTEST: usize = 8;
 
 /// Bytes of a value's start and end that are looked for.
 const WINDOW: usize = 16;
-
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
 
 /// The start or the end of a value.
 #[derive(Clone, Zeroize)]
@@ -66,10 +64,8 @@ impl Needles {
 
     /// The numbers of the values that stand in the file; each once, in order.
     pub(crate) fn found_in(&mut self, path: &Path) -> io::Result<Vec<usize>> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+        let Some(file) = files::open(path)? else {
+            return Ok(Vec::new());
         };
         self.0.sort_unstable_by(|a, b| a.bytes().cmp(b.bytes()));
         // Most places are ruled out by their first two bytes.
@@ -84,20 +80,13 @@ impl Needles {
             }
         }
         let mut found = Vec::new();
-        let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK + WINDOW);
-        loop {
-            let read = (&mut file).take(CHUNK as u64).read_to_end(&mut buffer)?;
-            for (at, two) in buffer.array_windows::<2>().enumerate() {
+        files::in_pieces(&file, WINDOW - 1, |bytes| {
+            for (at, two) in bytes.array_windows::<2>().enumerate() {
                 if first_two.get(place(*two)) == Some(&true) {
-                    self.found_at(buffer.get(at..).unwrap_or_default(), &mut found);
+                    self.found_at(bytes.get(at..).unwrap_or_default(), &mut found);
                 }
             }
-            if read == 0 {
-                break;
-            }
-            // What may go on in the next chunk is looked at again with it.
-            buffer.drain(..buffer.len().saturating_sub(WINDOW - 1));
-        }
+        })?;
         found.sort_unstable();
         found.dedup();
         Ok(found)
@@ -123,18 +112,12 @@ const fn place(two: [u8; 2]) -> usize {
     u16::from_be_bytes(two) as usize
 }
 
-/// Every file a database may consist of, itself first.
-pub(crate) fn files_of(database: &Path) -> [PathBuf; 3] {
-    ["", "-wal", "-journal"].map(|suffix| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes read at once.
+    const CHUNK: usize = 64 * 1024;
 
     fn found(values: &[&[u8]], file: &[u8]) -> Vec<usize> {
         let folder = tempfile::tempdir().expect("folder");

@@ -10,6 +10,7 @@ mod byte_scan;
 mod cipher;
 mod column;
 mod error;
+mod files;
 pub mod integrity;
 mod kdf;
 mod keyring;

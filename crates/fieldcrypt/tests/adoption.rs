@@ -320,7 +320,7 @@ fn a_reader_in_the_way_is_told_and_the_next_call_finishes() {
         .expect("reads");
     assert!(matches!(
         f.vault.adopt(&f.connection, TOKEN),
-        Err(AdoptError::Busy)
+        Err(AdoptError::NotPurged(fieldcrypt::PurgeError::Busy))
     ));
     reader.execute_batch("COMMIT").expect("ends");
     let done = f.vault.adopt(&f.connection, TOKEN).expect("adopted");

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::apply::Room;
 use super::change::{Outcome, Request};
 use super::columns::ACCESS_KEY;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use super::{StoreError, audit};
 use crate::access_keys::AccessKeyRecord;
 use crate::audit::event::AuditEvent;

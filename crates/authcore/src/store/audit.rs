@@ -3,10 +3,10 @@
 use fieldcrypt::{RowKey, Sealed};
 use rusqlite::Connection;
 
+use super::apply::Room;
 use super::change::Request;
 use super::columns::AUDIT_EVENT;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use super::{Store, StoreError};
 use crate::audit::event::{AuditEntry, AuditEvent, AuditRecord};
 use crate::clock::WallTime;
@@ -56,6 +56,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<AuditRecord>, StoreError> {
         let connection = self.reader();
+        // Another process may have sealed the newest events with a key that is newer than what is in memory.
+        self.vault()
+            .reload_if_changed(&connection)
+            .map_err(|error| StoreError::Keyring(error.to_string()))?;
         let mut statement = connection.prepare_cached(
             "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
         )?;

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use fieldcrypt::sqlite::OpenMode;
 use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
-use super::integrity::{Guard, IntegrityOptions};
-use super::{OpenError, columns, connect, server_state};
+use super::integrity::IntegrityOptions;
+use super::{OpenError, Reading, read, server_state};
 use crate::clock::WallTime;
 
 /// What a database says about itself.
@@ -26,14 +25,12 @@ pub(crate) fn inspect(
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Inspection, OpenError> {
-    if !path.exists() {
-        return Err(OpenError::Missing {
-            path: path.to_owned(),
-        });
-    }
-    let connection = connect(path, OpenMode::ReadOnly)?;
-    let vault = Vault::unlock(&connection, columns::registry(), secret)?;
-    let complaints = match Guard::check(&vault, &connection, integrity) {
+    let Reading {
+        connection,
+        vault,
+        checked,
+    } = read(path, secret, integrity)?;
+    let complaints = match checked {
         Ok(_) => Vec::new(),
         Err(error @ (OpenError::Integrity(_) | OpenError::Witness(_))) => vec![error.to_string()],
         Err(error) => return Err(error),

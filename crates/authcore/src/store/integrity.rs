@@ -6,13 +6,17 @@
 
 use std::path::PathBuf;
 
-use fieldcrypt::{IntegrityError, IntegritySeal, ProtectedTable, Vault, Verified, Witness, WitnessError};
+use fieldcrypt::{
+    IntegrityError, IntegritySeal, Phase, ProtectedTable, Rotation, Vault, Verified, Witness, WitnessError,
+};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{OpenError, StoreError, migrations};
 
-/// Every table of the migrations.
-const PROTECTED: [ProtectedTable; 9] = [
+/// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
+/// seal to run that step again.
+const PROTECTED: [ProtectedTable; 10] = [
+    ProtectedTable::new("refinery_schema_history"),
     ProtectedTable::new("settings"),
     ProtectedTable::new("server_state"),
     ProtectedTable::new("passwords"),
@@ -161,6 +165,21 @@ impl Checked {
     }
 }
 
+/// Takes what a killed change of slots or keys left behind out of the files. Not while a rotation walks: it ends with a
+/// purge of its own. A reader in the way is no reason to refuse the start; the next one tries again.
+pub(super) fn finish_purge(vault: &Vault, connection: &mut Connection) -> Result<(), OpenError> {
+    let due = Vault::purge_is_due(connection).map_err(StoreError::from)?;
+    if due && Rotation::under_way(connection)?.is_none_or(|rotation| rotation.phase == Phase::Purging) {
+        match vault.purge(connection) {
+            Ok(_) => tracing::info!("what an earlier change of keys left in the files is purged"),
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier change of keys left in the files is not purged yet");
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +191,7 @@ mod tests {
         let mut statement = connection
             .prepare(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
-                 AND name <> 'refinery_schema_history' ORDER BY name",
+                 ORDER BY name",
             )
             .expect("prepares");
         let tables: Vec<String> = statement

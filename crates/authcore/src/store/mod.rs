@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
 
 mod access_keys;
+mod apply;
 mod audit;
 pub(crate) mod change;
 mod change_counter;
@@ -83,6 +84,9 @@ pub enum OpenError {
     /// The witness speaks against the database, or cannot speak.
     #[error(transparent)]
     Witness(#[from] WitnessError),
+    /// A rotation of the data key that is under way does not read.
+    #[error(transparent)]
+    Rotation(#[from] fieldcrypt::RotationError),
     /// A new vault could not be made.
     #[error("the keys of a new database could not be made")]
     Create(#[from] CreateError),
@@ -153,22 +157,41 @@ pub(crate) fn open(
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Opened, OpenError> {
+    let Reading { vault, checked, .. } = read(path, secret, integrity)?;
+    let checked = checked?;
+    let mut connection = connect(path, OpenMode::Existing)?;
+    let guard = checked.stand_guard(&mut connection)?;
+    columns::check_schema(&connection)?;
+    integrity::finish_purge(&vault, &mut connection)?;
+    Ok(Opened {
+        connection,
+        vault,
+        guard,
+    })
+}
+
+/// An existing database, unlocked on a connection that only reads.
+struct Reading {
+    connection: Connection,
+    vault: Vault,
+    /// What the integrity seal and the witness say of it.
+    checked: Result<integrity::Checked, OpenError>,
+}
+
+/// Unlocks and checks an existing database. Writes nothing.
+fn read(path: &Path, secret: &SlotSecret, integrity: &IntegrityOptions) -> Result<Reading, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing {
             path: path.to_owned(),
         });
     }
-    let reading = connect(path, OpenMode::ReadOnly)?;
-    let vault = Vault::unlock(&reading, columns::registry(), secret)?;
-    let checked = integrity::Guard::check(&vault, &reading, integrity)?;
-    drop(reading);
-    let mut connection = connect(path, OpenMode::Existing)?;
-    let guard = checked.stand_guard(&mut connection)?;
-    columns::check_schema(&connection)?;
-    Ok(Opened {
+    let connection = connect(path, OpenMode::ReadOnly)?;
+    let vault = Vault::unlock(&connection, columns::registry(), secret)?;
+    let checked = integrity::Guard::check(&vault, &connection, integrity);
+    Ok(Reading {
         connection,
         vault,
-        guard,
+        checked,
     })
 }
 

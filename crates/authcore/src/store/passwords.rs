@@ -3,10 +3,10 @@
 use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::apply::Room;
 use super::change::{KeepSessions, Outcome, Request};
 use super::columns::PASSWORD;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use super::{StoreError, audit, sessions};
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::live::LiveChange;

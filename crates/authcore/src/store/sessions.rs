@@ -7,11 +7,11 @@ use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::apply::Room;
 use super::audit;
 use super::change::{Outcome, Request};
 use super::columns::SESSION;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::clock::WallTime;
 use crate::ids::SessionId;

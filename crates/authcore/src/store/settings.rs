@@ -6,10 +6,10 @@ use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use super::apply::Room;
 use super::change::{Outcome, Request};
 use super::columns::SETTING;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use super::{StoreError, audit};
 use crate::audit::event::AuditEvent;
 use crate::live::LiveChange;

@@ -3,10 +3,10 @@
 use fieldcrypt::{RowKey, Sealed};
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::apply::Room;
 use super::change::{Outcome, Request};
 use super::columns::SIGNIN_TOKEN;
 use super::load::{from_json, to_json};
-use super::writer::Room;
 use super::{StoreError, audit, sessions};
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::clock::WallTime;

@@ -3,9 +3,9 @@
 use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 
+use super::apply::Room;
 use super::change::{Outcome, Request};
 use super::columns::SIGNING_KEY;
-use super::writer::Room;
 use super::{StoreError, audit};
 use crate::audit::event::AuditEvent;
 use crate::clock::WallTime;

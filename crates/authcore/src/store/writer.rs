@@ -21,12 +21,13 @@ use fieldcrypt::Vault;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::change::{Change, Outcome, Request};
+use super::apply::{Room, apply};
+use super::change::{Outcome, Request};
 use super::change_counter::ChangeCounter;
 use super::integrity::Guard;
 use super::{
-    OpenError, Opened, StoreError, access_keys, audit, load, passwords, reader, server_state, sessions,
-    settings, signin_tokens, signing_keys, spent_tokens,
+    OpenError, Opened, StoreError, audit, load, reader, server_state, sessions, signin_tokens, signing_keys,
+    spent_tokens,
 };
 use crate::clock::{Clock, Moment, WallTime};
 use crate::live::{Live, LiveChange};
@@ -438,13 +439,6 @@ enum Next {
     Stop,
 }
 
-/// What a change works with: the keys, the view to look at, and what is to be shown once it is committed.
-pub(super) struct Room<'a> {
-    pub(super) vault: &'a Vault,
-    pub(super) live: &'a Live,
-    pub(super) published: Vec<LiveChange>,
-}
-
 fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {
     vault
         .reload_if_changed(connection)
@@ -455,67 +449,4 @@ fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -
     // What another process committed is on disk already.
     live.replace(Committed(load::everything(connection, vault, clock.now().wall)?));
     Ok(())
-}
-
-fn apply(connection: &Connection, room: &mut Room<'_>, request: &Request) -> Result<Outcome, StoreError> {
-    match &request.change {
-        Change::StartSession {
-            id,
-            session,
-            password_generation,
-            max_sessions,
-        } => {
-            if passwords::generation(connection, room.vault)? != *password_generation {
-                return Ok(Outcome::Stale);
-            }
-            sessions::insert(connection, room, request, *id, session, *max_sessions)?;
-            Ok(Outcome::Done)
-        }
-        Change::SpendSigninToken {
-            hash,
-            id,
-            session,
-            max_sessions,
-        } => {
-            let outcome = signin_tokens::spend(connection, room, request, hash, *id)?;
-            if outcome == Outcome::Done {
-                sessions::insert(connection, room, request, *id, session, *max_sessions)?;
-            }
-            Ok(outcome)
-        }
-        Change::ReplaceSession {
-            id,
-            expected_revision,
-            session,
-            successor,
-        } => sessions::replace(
-            connection,
-            room,
-            *id,
-            *expected_revision,
-            session,
-            successor.as_ref(),
-        ),
-        Change::EndSession { id, reason } => sessions::end(connection, room, request, *id, *reason),
-        Change::EndSessions { keep, reason } => sessions::end_all(connection, room, request, *keep, *reason),
-        Change::AddSigninToken { hash, record } => {
-            signin_tokens::insert(connection, room, request, hash, record)
-        }
-        Change::SpendOperationToken { jti, forget_at } => spent_tokens::insert(connection, *jti, *forget_at),
-        Change::SetPassword {
-            record,
-            expected_generation,
-            sessions,
-        } => passwords::set(connection, room, request, record, *expected_generation, *sessions),
-        Change::UpgradePasswordHash { record } => passwords::upgrade(connection, room, record),
-        Change::AddAccessKey { id, record } => access_keys::insert(connection, room, request, *id, record),
-        Change::RevokeAccessKey { id } => access_keys::revoke(connection, room, request, *id),
-        Change::TouchAccessKey { id, used } => access_keys::touch(connection, room, *id, *used),
-        Change::SetSetting { key, value } => settings::set(connection, room, request, key, value.as_ref()),
-        Change::AddSigningKey { key } => signing_keys::add(connection, room, request, key),
-        Change::Record(event) => {
-            audit::record(connection, room, request, event.clone())?;
-            Ok(Outcome::Done)
-        }
-    }
 }

@@ -1,9 +1,14 @@
 //! What the command line does beside a running server.
 
-use authcore::{Authority, ChangeAuthority, Client, Remember, SignInError};
-use fieldcrypt::SlotSecret;
+#![expect(clippy::disallowed_methods, reason = "a look into the file takes SQL")]
 
-use crate::house::{FIELD, Held, House, PASSWORD, browser, options, password, verify};
+use authcore::{
+    AuditQuery, Authority, ChangeAuthority, Client, DataKeyRotation, Remember, RotationProgress, SignInError,
+};
+use fieldcrypt::sqlite::{OpenMode, open_connection};
+use fieldcrypt::{ColumnRegistry, KdfParams, KeyState, MasterAccess, NewSlot, SlotId, SlotSecret, Vault};
+
+use crate::house::{FIELD, Held, House, PASSWORD, browser, good, options, password, verify};
 
 #[tokio::test]
 async fn a_revocation_by_another_process_is_taken_in() {
@@ -53,4 +58,91 @@ async fn a_password_changed_by_another_process_makes_an_earlier_proof_worthless(
         .start(proof, Remember::ThisBrowserSession, &browser())
         .await;
     assert!(matches!(started, Err(SignInError::Refused)));
+}
+
+/// The command was killed after it began; the next one goes on where it stood, and the server's own process follows.
+#[tokio::test]
+async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows() {
+    let house = House::new();
+    let tokens = house.sign_in().await;
+    let (options, secret) = (
+        options(house.folder.path(), &house.clock),
+        SlotSecret::password(FIELD),
+    );
+    let mut broken_off = DataKeyRotation::open(&options, &secret).expect("opens beside the server");
+    assert!(broken_off.begin().expect("begun"));
+    drop(broken_off);
+    let mut rotation = DataKeyRotation::open(&options, &secret).expect("opens again");
+    assert!(
+        !rotation.begin().expect("one is under way"),
+        "it goes on, and no second one begins"
+    );
+    while !matches!(rotation.advance().expect("goes on"), RotationProgress::Done) {}
+    // At once, before the server has looked by itself: every event opens, and what it seals is under the new key.
+    let page = AuditQuery {
+        since: None,
+        before: None,
+        limit: 50,
+    };
+    let events = house.authority.audit().page(page);
+    assert!(!events.expect("every event opens").is_empty());
+    let tokens = good(house.refresh(&Held::of(&tokens)).await);
+    let house = house.restarted();
+    assert!(house.is_good(&tokens), "the session opens under the new key");
+    let states: Vec<_> = house
+        .authority
+        .sealing_keys()
+        .into_iter()
+        .map(|key| key.state)
+        .collect();
+    assert_eq!(
+        states
+            .iter()
+            .filter(|state| **state == KeyState::Destroyed)
+            .count(),
+        1
+    );
+}
+
+/// Killed between the change of a slot and its purge: the next opening takes the old slot's bytes out of the files.
+#[test]
+fn what_a_killed_change_of_slots_left_is_purged_at_the_next_opening() {
+    let house = House::new();
+    house.authority.shutdown();
+    let path = house.folder.path().join("postern.sqlite");
+    let mut connection = open_connection(&path, OpenMode::Existing).expect("opens");
+    let access = MasterAccess::unlock(&connection, &SlotSecret::password(FIELD)).expect("unlocks");
+    let old: Vec<u8> = connection
+        .query_row("SELECT wrapped_master FROM fieldcrypt_slots", [], |row| {
+            row.get(0)
+        })
+        .expect("there");
+    let new = NewSlot {
+        label: String::new(),
+        kdf: KdfParams::default(),
+        created_unix: 0,
+    };
+    let secret = SlotSecret::password("another field password");
+    let vault = Vault::unlock(
+        &connection,
+        ColumnRegistry::default(),
+        &SlotSecret::password(FIELD),
+    );
+    let seal = vault.expect("unlocks").integrity_seal(&[]).expect("a seal");
+    seal.attach(&connection).expect("attached");
+    access
+        .change_slot(&mut connection, SlotId(1), &secret, &new)
+        .expect("changed, not purged");
+    let stands = |bytes: &[u8]| {
+        let files = std::fs::read_dir(house.folder.path()).expect("the folder");
+        let files = files.map(|file| std::fs::read(file.expect("an entry").path()).expect("read"));
+        files
+            .into_iter()
+            .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
+    };
+    assert!(stands(&old), "control: it is still there");
+    drop(connection);
+    let options = options(house.folder.path(), &house.clock);
+    Authority::open(&options, &secret).expect("opens").shutdown();
+    assert!(!stands(&old));
 }

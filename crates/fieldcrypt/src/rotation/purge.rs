@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use crate::files;
 
 /// Bytes of a piece to look for: nonce or tag of something sealed. Met by chance among the 2^40 places of any file with a
 /// probability of 2^-88.
@@ -12,33 +13,6 @@ pub(crate) const PIECE: usize = 16;
 
 /// What is looked for.
 pub(crate) type Pieces = HashSet<[u8; PIECE]>;
-
-/// One step of a purge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// `sqlite_stat4` keeps samples of a column that was ever indexed and analysed.
-    DropStatistics,
-    /// The log holds pages as they were.
-    EmptyLog,
-    /// `secure_delete` overwrites what our connections free; what another tool freed still stands in free pages and gaps.
-    RewritePages,
-    /// The rewriting went through the log too.
-    EmptyLogAgain,
-    /// Left over from a time before the log, or from another program.
-    RemoveJournal,
-    /// The proof.
-    Scan,
-}
-
-/// The order that leaves nothing.
-pub(crate) const ORDER: [Step; 6] = [
-    Step::DropStatistics,
-    Step::EmptyLog,
-    Step::RewritePages,
-    Step::EmptyLogAgain,
-    Step::RemoveJournal,
-    Step::Scan,
-];
 
 /// Proof that nothing of what was replaced is left in the files. What no program can reach (snapshots, flash wear
 /// levelling, old backups) is not covered.
@@ -85,24 +59,15 @@ pub enum PurgeError {
     Database(#[from] rusqlite::Error),
 }
 
-/// The files of a database: itself, log, log index, journal.
-pub(crate) fn files_of(database: &Path) -> [PathBuf; 4] {
-    ["", "-wal", "-shm", "-journal"].map(|suffix| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    })
-}
-
 /// Looks through every file of the database.
 pub(crate) fn scan(database: &Path, pieces: &Pieces) -> Result<Vec<(PathBuf, u64)>, PurgeError> {
     let mut scanned = Vec::new();
-    for file in files_of(database) {
+    for file in files::of(database) {
         let failed = |source| PurgeError::Io {
             file: file.clone(),
             source,
         };
-        let Some(opened) = open(&file).map_err(failed)? else {
+        let Some(opened) = files::open(&file).map_err(failed)? else {
             continue;
         };
         let (length, places) = count(&opened, pieces).map_err(failed)?;
@@ -114,9 +79,8 @@ pub(crate) fn scan(database: &Path, pieces: &Pieces) -> Result<Vec<(PathBuf, u64
     Ok(scanned)
 }
 
-/// How long the file is, and at how many places a piece stands. Memory: two windows of 64 KiB.
+/// How long the file is, and at how many places a piece stands.
 fn count(file: &File, pieces: &Pieces) -> io::Result<(u64, u64)> {
-    const WINDOW: usize = 64 * 1024;
     // The first two bytes rule out most places before a hash is computed.
     let mut starts = vec![false; 1 << 16];
     for [a, b, ..] in pieces {
@@ -124,16 +88,9 @@ fn count(file: &File, pieces: &Pieces) -> io::Result<(u64, u64)> {
             *start = true;
         }
     }
-    let mut buffer = vec![0; WINDOW + PIECE];
-    let (mut at, mut kept, mut places) = (0_u64, 0_usize, 0_u64);
-    loop {
-        let read = read_at(file, buffer.get_mut(kept..).unwrap_or_default(), at)?;
-        if read == 0 {
-            return Ok((at, places));
-        }
-        at += read as u64;
-        let filled = buffer.get(..kept + read).unwrap_or_default();
-        for window in filled.windows(PIECE) {
+    let mut places = 0;
+    let length = files::in_pieces(file, PIECE - 1, |bytes| {
+        for window in bytes.windows(PIECE) {
             if let Some(piece @ [a, b, ..]) = window.first_chunk::<PIECE>()
                 && starts.get(usize::from(u16::from_be_bytes([*a, *b]))) == Some(&true)
                 && pieces.contains(piece)
@@ -141,68 +98,8 @@ fn count(file: &File, pieces: &Pieces) -> io::Result<(u64, u64)> {
                 places += 1;
             }
         }
-        // A piece may stand across two windows.
-        let keep = filled.len().min(PIECE - 1);
-        let from = filled.len() - keep;
-        buffer.copy_within(from..from + keep, 0);
-        kept = keep;
-    }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    use std::io::{Read as _, Seek as _};
-    file.seek(io::SeekFrom::Start(at))?;
-    file.read(buffer)
-}
-
-/// Opens a file of the database for reading; `None` when it is not there.
-///
-/// POSIX drops every lock that a process holds on a file as soon as the process closes *any* handle of it, SQLite's locks
-/// too ("How To Corrupt An SQLite Database File", section 2.2). So a handle once opened is kept until the process ends,
-/// one a file, and used again.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<Option<Arc<File>>> {
-    use std::os::unix::fs::MetadataExt as _;
-    use std::sync::{Mutex, PoisonError};
-
-    /// Device and inode.
-    type Identity = (u64, u64);
-    static KEPT: Mutex<Vec<(Identity, Arc<File>)>> = Mutex::new(Vec::new());
-
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(identity) = found(path.metadata().map(|data| (data.dev(), data.ino())))? else {
-        return Ok(None);
-    };
-    if let Some((_, file)) = kept.iter().find(|(known, _)| *known == identity) {
-        return Ok(Some(Arc::clone(file)));
-    }
-    let Some(file) = found(File::open(path))? else {
-        return Ok(None);
-    };
-    let data = file.metadata()?;
-    let file = Arc::new(file);
-    kept.push(((data.dev(), data.ino()), Arc::clone(&file)));
-    Ok(Some(file))
-}
-
-/// Elsewhere a lock belongs to the handle that took it.
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<Option<Arc<File>>> {
-    Ok(found(File::open(path))?.map(Arc::new))
-}
-
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    })?;
+    Ok((length, places))
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use zeroize::Zeroizing;
 
-use super::checkpoint_truncate;
 use super::layout::{Layout, quoted, value};
+use super::purge_steps::rewrite_files;
 use crate::adoption::{AdoptError, Adopted, FoundPlaintext, PlainType, Released, ScanReport, Stored};
-use crate::byte_scan::{Needles, files_of};
+use crate::byte_scan::Needles;
 use crate::column::SealedColumn;
+use crate::files;
 use crate::integrity::IntegrityError;
 use crate::integrity::row_tag::{encode_key, key_in_words};
 use crate::row_key::RowKey;
@@ -50,7 +51,7 @@ impl Vault {
             let field = self.seal(column, key, plain)?;
             Ok(Some(Stale(Value::Blob(field.to_stored_bytes()))))
         })?;
-        purge_traces(connection, column.table())?;
+        rewrite_files(connection, &[column.stored_table()]).map_err(AdoptError::NotPurged)?;
         Ok(Adopted {
             sealed,
             already_sealed,
@@ -106,7 +107,7 @@ impl Vault {
         let database = Path::new(connection.path().unwrap_or_default());
         let mut control = Needles::default();
         control.add(0, &self.install_id);
-        let in_files: usize = files_of(database)
+        let in_files: usize = files::of(database)
             .iter()
             .map(|file| control.found_in(file).map(|found| found.len()))
             .sum::<std::io::Result<_>>()?;
@@ -137,7 +138,7 @@ impl Vault {
             cursor = rows.into_iter().next_back();
             if names.len() >= SCANNED_AT_ONCE || cursor.is_none() {
                 report.looked_for += names.len() as u64;
-                for file in files_of(database) {
+                for file in files::of(database) {
                     for number in needles.found_in(&file)? {
                         if report.found.len() < NAMED
                             && let Some(row) = names.get(number)
@@ -158,35 +159,6 @@ impl Vault {
     }
 }
 
-/// Everything SQLite keeps of a table's old values, in the order that leaves nothing: its statistics (samples of the
-/// values stand in `sqlite_stat4`), the log, the free pages, the log of that. The checkpoint tells a reader in the
-/// way as data, not as an error.
-fn purge_traces(connection: &Connection, table: &str) -> Result<(), AdoptError> {
-    for statistics in ["sqlite_stat1", "sqlite_stat4"] {
-        let there: Option<i64> = connection
-            .query_row(
-                "SELECT 1 FROM main.sqlite_schema WHERE name = ?1",
-                [statistics],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if there.is_some() {
-            connection.execute(
-                &format!("DELETE FROM main.{statistics} WHERE tbl = ?1 COLLATE NOCASE"),
-                [table],
-            )?;
-        }
-    }
-    if checkpoint_truncate(connection)? {
-        return Err(AdoptError::Busy);
-    }
-    connection.execute_batch("VACUUM main")?;
-    if checkpoint_truncate(connection)? {
-        return Err(AdoptError::Busy);
-    }
-    Ok(())
-}
-
 /// The statements that go over a column in the order of its table's primary key.
 struct Walk {
     keys: usize,
@@ -201,19 +173,19 @@ impl Walk {
             return Err(AdoptError::InTransaction);
         }
         let none = || AdoptError::NoColumn {
-            table: column.table(),
-            column: column.column(),
+            table: column.stored_table(),
+            column: column.stored_column(),
         };
-        let layout = Layout::read(connection, column.table()).map_err(|error| match error {
+        let layout = Layout::read(connection, column.stored_table()).map_err(|error| match error {
             IntegrityError::Database(error) => error.into(),
             _ => none(),
         })?;
-        if !layout.columns.iter().any(|name| name == column.column()) {
+        if !layout.columns.iter().any(|name| name == column.stored_column()) {
             return Err(none());
         }
         let keys: Vec<_> = layout.key_columns().map(|name| quoted(name)).collect();
         let places: Vec<_> = (1..=keys.len()).map(|place| format!("?{place}")).collect();
-        let (table, name) = (quoted(column.table()), quoted(column.column()));
+        let (table, name) = (quoted(column.stored_table()), quoted(column.stored_column()));
         let (list, places) = (keys.join(", "), places.join(", "));
         Ok(Self {
             keys: keys.len(),

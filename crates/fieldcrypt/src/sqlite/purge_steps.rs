@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{checkpoint_truncate, rotation, schema, trace_rows};
-use crate::rotation::purge::{self, ORDER, PurgeError, Purged, Step};
+use crate::files;
+use crate::rotation::purge::{self, PurgeError, Purged};
 use crate::vault::Vault;
 
 impl Vault {
@@ -23,24 +24,12 @@ impl Vault {
             .path()
             .filter(|path| !path.is_empty())
             .map(PathBuf::from);
-        let mut files = Vec::new();
-        for step in ORDER {
-            match step {
-                Step::DropStatistics => self.drop_statistics(connection)?,
-                Step::EmptyLog | Step::EmptyLogAgain => {
-                    if checkpoint_truncate(connection)? {
-                        return Err(PurgeError::Busy);
-                    }
-                }
-                Step::RewritePages => connection.execute_batch("VACUUM")?,
-                Step::RemoveJournal => path.as_deref().map_or(Ok(()), remove_journal)?,
-                Step::Scan => {
-                    if let Some(path) = &path {
-                        files = purge::scan(path, &pieces)?;
-                    }
-                }
-            }
-        }
+        let tables: Vec<&str> = self.registry.iter().map(|column| column.stored_table()).collect();
+        rewrite_files(connection, &tables)?;
+        let files = match &path {
+            Some(path) => purge::scan(path, &pieces)?,
+            None => Vec::new(),
+        };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::complete(&transaction)?;
         // What was noted in the meantime was not looked for.
@@ -62,25 +51,45 @@ impl Vault {
     pub fn purge_is_due(connection: &Connection) -> rusqlite::Result<bool> {
         Ok(!trace_rows::read(connection)?.is_empty())
     }
+}
 
-    fn drop_statistics(&self, connection: &Connection) -> rusqlite::Result<()> {
-        for statistics in ["sqlite_stat1", "sqlite_stat4"] {
-            if schema::has_table(connection, statistics)? {
-                for column in self.registry.iter() {
-                    connection.execute(
-                        &format!("DELETE FROM {statistics} WHERE tbl = ?1 COLLATE NOCASE"),
-                        [column.stored_table()],
-                    )?;
-                }
+/// Everything SQLite keeps of these tables' old values, in the order that leaves nothing.
+pub(super) fn rewrite_files(connection: &Connection, tables: &[&str]) -> Result<(), PurgeError> {
+    // `sqlite_stat4` keeps samples of a column that was ever indexed and analysed.
+    for statistics in ["sqlite_stat1", "sqlite_stat4"] {
+        if schema::has_table(connection, statistics)? {
+            for table in tables {
+                connection.execute(
+                    &format!("DELETE FROM main.{statistics} WHERE tbl = ?1 COLLATE NOCASE"),
+                    [table],
+                )?;
             }
         }
-        Ok(())
     }
+    // The log holds pages as they were.
+    empty_log(connection)?;
+    // `secure_delete` overwrites what our connections free; what another tool freed still stands in free pages and gaps.
+    connection.execute_batch("VACUUM main")?;
+    // The rewriting went through the log too.
+    empty_log(connection)?;
+    // Left over from a time before the log, or from another program.
+    connection
+        .path()
+        .filter(|path| !path.is_empty())
+        .map_or(Ok(()), |path| remove_journal(Path::new(path)))
+}
+
+/// The checkpoint tells a reader in the way as data, not as an error.
+fn empty_log(connection: &Connection) -> Result<(), PurgeError> {
+    if checkpoint_truncate(connection)? {
+        return Err(PurgeError::Busy);
+    }
+    Ok(())
 }
 
 /// In WAL mode a rollback journal belongs to nobody.
 fn remove_journal(database: &Path) -> Result<(), PurgeError> {
-    let [_, _, _, journal] = purge::files_of(database);
+    let [_, _, _, journal] = files::of(database);
     match std::fs::remove_file(&journal) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PurgeError::Io {
             file: journal,

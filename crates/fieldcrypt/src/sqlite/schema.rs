@@ -7,12 +7,22 @@ use crate::error::UnlockError;
 /// The format of these tables.
 const VERSION: i64 = 1;
 
+/// Columns of a slot, proven or not.
+const SLOT: &str = "id INTEGER NOT NULL PRIMARY KEY,
+    kind           TEXT    NOT NULL,
+    label          TEXT    NOT NULL,
+    kdf_iterations INTEGER,
+    salt           BLOB    NOT NULL,
+    commitment     BLOB    NOT NULL,
+    wrapped_master BLOB    NOT NULL,
+    created        INTEGER NOT NULL";
+
 pub(super) fn exists(connection: &Connection) -> rusqlite::Result<bool> {
     has_table(connection, "fieldcrypt_install")
 }
 
 pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite::Result<()> {
-    connection.execute_batch(
+    connection.execute_batch(&format!(
         "CREATE TABLE fieldcrypt_install (
              id              INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
              format          INTEGER NOT NULL,
@@ -20,14 +30,7 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
              keyring_version INTEGER NOT NULL
          ) STRICT;
          CREATE TABLE fieldcrypt_slots (
-             id             INTEGER NOT NULL PRIMARY KEY,
-             kind           TEXT    NOT NULL,
-             label          TEXT    NOT NULL,
-             kdf_iterations INTEGER,
-             salt           BLOB    NOT NULL,
-             commitment     BLOB    NOT NULL,
-             wrapped_master BLOB    NOT NULL,
-             created        INTEGER NOT NULL
+             {SLOT}
          ) STRICT;
          CREATE TABLE fieldcrypt_keys (
              number        INTEGER NOT NULL PRIMARY KEY,
@@ -38,7 +41,7 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
              created       INTEGER NOT NULL,
              fields_sealed INTEGER NOT NULL
          ) STRICT;",
-    )?;
+    ))?;
     connection.execute(
         "INSERT INTO fieldcrypt_install (id, format, install_id, keyring_version) VALUES (1, ?1, ?2, 1)",
         (VERSION, install_id),
@@ -48,16 +51,9 @@ pub(super) fn create(connection: &Connection, install_id: &[u8; 16]) -> rusqlite
 
 /// Makes the tables that changing keys works with, where they are missing: a vault of an earlier version has none.
 pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
+    connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS fieldcrypt_new_slot (     -- a slot that is not proven yet, and opens nothing
-             id             INTEGER NOT NULL PRIMARY KEY,
-             kind           TEXT    NOT NULL,
-             label          TEXT    NOT NULL,
-             kdf_iterations INTEGER,
-             salt           BLOB    NOT NULL,
-             commitment     BLOB    NOT NULL,
-             wrapped_master BLOB    NOT NULL,
-             created        INTEGER NOT NULL
+             {SLOT}
          ) STRICT;
          CREATE TABLE IF NOT EXISTS fieldcrypt_traces (        -- what a purge must find nowhere any more
              piece BLOB NOT NULL                               -- every bit inverted, or it would find itself
@@ -85,7 +81,7 @@ pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
              reason      TEXT NOT NULL,
              PRIMARY KEY (table_name, column_name, row_key)
          ) STRICT, WITHOUT ROWID;",
-    )
+    ))
 }
 
 pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, params_from_iter};
 
+use super::layout::quoted;
 use super::rotation_rows::{self, Place};
 use super::trace_rows;
 use crate::column::SealedColumn;
@@ -303,10 +304,6 @@ fn key_text(key: &[Value]) -> String {
         }
     }
     text
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn placeholders(first: usize, count: usize) -> String {

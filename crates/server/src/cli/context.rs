@@ -1,6 +1,6 @@
 //! What every command stands on: the configuration, how it speaks, and the database when it needs it.
 
-use authcore::{Authority, AuthorityOptions, IntegrityOptions};
+use authcore::Authority;
 
 use super::exit::Failure;
 use super::output::Output;
@@ -38,23 +38,9 @@ impl Context {
     ) -> Result<T, Failure> {
         let data = DataDir::existing(&self.config.data_dir)?;
         let secret = self.config.field_password.read(prompt::field_password)?;
-        let authority = Authority::open(&self.options(&data), &secret)?;
+        let authority = Authority::open(&self.config.authority_options(data.database()), &secret)?;
         let result = work(&authority).await;
         authority.shutdown();
         result
-    }
-
-    /// How the authority over that directory is opened.
-    pub(super) fn options(&self, data: &DataDir) -> AuthorityOptions {
-        AuthorityOptions {
-            password_iterations: self.config.password_iterations,
-            minimum_password_length: self.config.minimum_password_length,
-            own_names: self.config.own_names.clone(),
-            integrity: IntegrityOptions {
-                witness: self.config.witness.clone(),
-                ..IntegrityOptions::default()
-            },
-            ..AuthorityOptions::new(data.database())
-        }
     }
 }

@@ -10,6 +10,7 @@ use authcore::{
 };
 use fieldcrypt::UnlockError;
 
+use crate::causes::with_causes;
 use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
@@ -54,14 +55,7 @@ impl Failure {
 
     /// An error and its causes, in one line.
     pub(super) fn of(exit: Exit, error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            message.push_str(": ");
-            message.push_str(&inner.to_string());
-            cause = inner.source();
-        }
-        Self::new(exit, message)
+        Self::new(exit, with_causes(error))
     }
 
     pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
@@ -199,7 +193,10 @@ impl From<OpenError> for Failure {
                      which ends every session",
                 );
             }
-            OpenError::Unlock(_) | OpenError::Schema { .. } | OpenError::ColumnMissing { .. } => Exit::Data,
+            OpenError::Unlock(_)
+            | OpenError::Rotation(_)
+            | OpenError::Schema { .. }
+            | OpenError::ColumnMissing { .. } => Exit::Data,
             OpenError::Connection { .. } => Exit::Io,
             OpenError::Store(error) => of_store(error),
             OpenError::AlreadyExists { .. } | OpenError::Create(_) | OpenError::FirstKeys(_) => {

@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
 fn rotate_data(context: &Context) -> Result<(), Failure> {
     let data = DataDir::existing(&context.config.data_dir)?;
     let secret = context.config.field_password.read(prompt::field_password)?;
-    let mut rotation = DataKeyRotation::open(&context.options(&data), &secret)?;
+    let mut rotation = DataKeyRotation::open(&context.config.authority_options(data.database()), &secret)?;
     rotation.begin()?;
     loop {
         match rotation.advance()? {

@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let (listener, address) = bind(config.listen)?;
     data.remove_signin_link()?;
     let first = !data.has_database();
-    let mut options = context.options(&data);
+    let mut options = context.config.authority_options(data.database());
     options.integrity.accept_tampered = arguments.accept_tampered;
     options.integrity.accept_rollback = arguments.accept_rollback;
     let authority = if first {

@@ -79,7 +79,7 @@ const COLUMNS: [Column; 6] = [
 pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     let data = DataDir::existing(&context.config.data_dir)?;
     let secret = context.config.field_password.read(prompt::field_password)?;
-    let mut slots = Slots::open(&context.options(&data), &secret)?;
+    let mut slots = Slots::open(&context.config.authority_options(data.database()), &secret)?;
     match command {
         Command::List => {
             let opened = slots.opened();

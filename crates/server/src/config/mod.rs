@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use authcore::{PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN};
+use authcore::{AuthorityOptions, IntegrityOptions, PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN};
 
 use crate::http::config::{RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
@@ -179,6 +179,20 @@ impl Config {
         match &self.url {
             Some(url) => url.to_string(),
             None => format!("http://{address}"),
+        }
+    }
+
+    /// How the authority over that database is opened.
+    pub(crate) fn authority_options(&self, database: PathBuf) -> AuthorityOptions {
+        AuthorityOptions {
+            password_iterations: self.password_iterations,
+            minimum_password_length: self.minimum_password_length,
+            own_names: self.own_names.clone(),
+            integrity: IntegrityOptions {
+                witness: self.witness.clone(),
+                ..IntegrityOptions::default()
+            },
+            ..AuthorityOptions::new(database)
         }
     }
 

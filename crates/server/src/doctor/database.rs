@@ -1,9 +1,10 @@
 //! Whether the database opens with what is given, and is sound.
 
-use authcore::{Authority, AuthorityOptions, Inspection, IntegrityOptions, OpenError};
+use authcore::{Authority, Inspection, OpenError};
 use fieldcrypt::UnlockError;
 
-use super::{Finding, clock, with_causes};
+use super::{Finding, clock};
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::config::data_dir::DataDir;
 use crate::config::field_password::Ask;
@@ -31,14 +32,7 @@ pub(super) fn examine(config: &Config, ask: Ask) -> Vec<Finding> {
             return vec![finding, clock::examine(None)];
         }
     };
-    let options = AuthorityOptions {
-        integrity: IntegrityOptions {
-            witness: config.witness.clone(),
-            ..IntegrityOptions::default()
-        },
-        ..AuthorityOptions::new(data.database())
-    };
-    match Authority::inspect(&options, &secret) {
+    match Authority::inspect(&config.authority_options(data.database()), &secret) {
         Ok(inspection) => of(config, &inspection),
         Err(error) => vec![of_error(&error), clock::examine(None)],
     }

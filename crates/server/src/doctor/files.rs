@@ -1,6 +1,7 @@
 //! Who may read the files, and whether there is room for more.
 
-use super::{Finding, with_causes};
+use super::Finding;
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::config::data_dir::{DataDir, DataDirError};
 use crate::config::field_password::lies_below;

@@ -6,6 +6,7 @@ mod files;
 
 use serde::Serialize;
 
+use crate::causes::with_causes;
 use crate::config::field_password::Ask;
 use crate::config::{Config, ConfigError};
 
@@ -98,15 +99,4 @@ fn of_configuration(config: &Config) -> Finding {
         |path| path.display().to_string(),
     );
     Finding::good("configuration", from)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -70,6 +70,14 @@ mod tests {
         let routes = Router::new()
             .route("/fine", get(async || "fine").post(async || "changed"))
             .route("/panics", get(panics))
+            .route(
+                "/busy",
+                get(async || {
+                    HttpError::from(authcore::Busy {
+                        retry_after: Duration::from_secs(1),
+                    })
+                }),
+            )
             .route("/never", get(never))
             .route("/echo", post(async |body: String| body))
             .fallback(async || HttpError::NoSuchPath)
@@ -212,6 +220,19 @@ mod tests {
             answer(at("GET", &target).body(Body::empty()).unwrap()).await.0,
             StatusCode::URI_TOO_LONG
         );
+    }
+
+    /// In the runtime's own time, which stands still but for what is waited for.
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_for_want_of_a_place_takes_its_time_and_no_other_answer_does() {
+        for (path, status, taken) in [
+            ("/busy", StatusCode::TOO_MANY_REQUESTS, TIMES.refusal),
+            ("/fine", StatusCode::OK, Duration::ZERO),
+        ] {
+            let begun = tokio::time::Instant::now();
+            let (found, ..) = answer(at("GET", path).body(Body::empty()).unwrap()).await;
+            assert_eq!((found, begun.elapsed()), (status, taken), "{path}");
+        }
     }
 
     #[tokio::test]
