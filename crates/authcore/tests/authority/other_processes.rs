@@ -78,14 +78,7 @@ async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows()
         "it goes on, and no second one begins"
     );
     while !matches!(rotation.advance().expect("goes on"), RotationProgress::Done) {}
-    // At once, before the server has looked by itself: every event opens, and what it seals is under the new key.
-    let page = AuditQuery {
-        since: None,
-        before: None,
-        limit: 50,
-    };
-    let events = house.authority.audit().page(page);
-    assert!(!events.expect("every event opens").is_empty());
+    // At once, before the server has looked by itself: what it seals is under the new key, or the restart would not open it.
     let tokens = good(house.refresh(&Held::of(&tokens)).await);
     let house = house.restarted();
     assert!(house.is_good(&tokens), "the session opens under the new key");
@@ -102,6 +95,27 @@ async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows()
             .count(),
         1
     );
+}
+
+/// A reader takes the new key in by itself: no write and no idle look came before it.
+#[tokio::test]
+async fn events_that_were_sealed_anew_a_moment_ago_open_in_the_running_server() {
+    let house = House::new();
+    let _signed_in = house.sign_in().await;
+    let (options, secret) = (
+        options(house.folder.path(), &house.clock),
+        SlotSecret::password(FIELD),
+    );
+    let mut rotation = DataKeyRotation::open(&options, &secret).expect("opens beside the server");
+    assert!(rotation.begin().expect("begun"));
+    rotation.advance().expect("every event is sealed anew");
+    let page = AuditQuery {
+        since: None,
+        before: None,
+        limit: 50,
+    };
+    let events = house.authority.audit().page(page);
+    assert!(!events.expect("every event opens").is_empty());
 }
 
 /// Killed between the change of a slot and its purge: the next opening takes the old slot's bytes out of the files.
@@ -141,8 +155,12 @@ fn what_a_killed_change_of_slots_left_is_purged_at_the_next_opening() {
             .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
     };
     assert!(stands(&old), "control: it is still there");
+    let due = |connection: &rusqlite::Connection| Vault::purge_is_due(connection).expect("reads");
+    assert!(due(&connection), "control: the change asks for a purge");
     drop(connection);
     let options = options(house.folder.path(), &house.clock);
     Authority::open(&options, &secret).expect("opens").shutdown();
     assert!(!stands(&old));
+    let connection = open_connection(&path, OpenMode::ReadOnly).expect("opens");
+    assert!(!due(&connection), "the purge is done, not only due");
 }
