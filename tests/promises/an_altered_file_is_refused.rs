@@ -34,6 +34,26 @@ fn refused(postern: &Postern, words: &[&str]) {
 }
 
 #[test]
+fn a_field_that_was_put_into_another_row_is_named_by_the_verification() {
+    let (mut postern, _) = signed_in();
+    assert_eq!(postern.stop(), Some(0));
+    attack(
+        &postern,
+        "UPDATE audit_events SET record = (SELECT record FROM audit_events WHERE id = 1) WHERE id = 2",
+    );
+    let verify = postern.run(&["keys", "verify"]);
+    let said = String::from_utf8_lossy(&verify.stderr);
+    assert_eq!(verify.status.code(), Some(65), "{said}");
+    for words in [
+        "1 fields do not open",
+        "audit_events.record of row 2",
+        "was altered",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
 fn deleted_edited_and_added_rows_are_named_and_no_start_happens() {
     for (sql, words) in [
         ("DELETE FROM sessions", ["table sessions", "is missing"]),
@@ -70,8 +90,14 @@ fn deleted_edited_and_added_rows_are_named_and_no_start_happens() {
             postern.run(&["sessions", "list"]).status.success(),
             "control: unaltered, it opens"
         );
+        let verified = postern.run(&["keys", "verify"]);
+        assert!(verified.status.success(), "control: every field opens");
         attack(&postern, sql);
         refused(&postern, &words);
+        let verify = postern.run(&["keys", "verify"]);
+        let said = String::from_utf8_lossy(&verify.stderr);
+        assert_eq!(verify.status.code(), Some(65), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
         let doctor = postern.run(&["doctor"]);
         assert_eq!(doctor.status.code(), Some(1), "doctor sees it too");
     }

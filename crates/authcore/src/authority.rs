@@ -20,7 +20,7 @@ use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store};
+use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, Verification};
 use crate::token::access::SessionProof;
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
@@ -129,6 +129,14 @@ impl Authority {
     /// As [`Authority::open`].
     pub fn inspect(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Inspection, OpenError> {
         store::inspect(&options.database, secret, &options.integrity)
+    }
+
+    /// As [`Authority::inspect`], and opens every sealed field.
+    ///
+    /// # Errors
+    /// As [`Authority::open`]; a field that does not open is in the answer and no error.
+    pub fn verify(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Verification, OpenError> {
+        store::verify(&options.database, secret, &options.integrity)
     }
 
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {

@@ -51,7 +51,7 @@ pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
     DataKeyRotation, Inspection, IntegrityOptions, OpenError, RotationFailed, RotationProgress,
-    SlotChangeError, Slots, StoreError,
+    SlotChangeError, Slots, StoreError, Verification,
 };
 pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use fieldcrypt::sqlite::FieldCheck;
 use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
-use super::{OpenError, Reading, read, server_state};
+use super::{OpenError, Reading, StoreError, read, server_state};
 use crate::clock::WallTime;
 
 /// What a database says about itself.
@@ -30,14 +31,48 @@ pub(crate) fn inspect(
         vault,
         checked,
     } = read(path, secret, integrity)?;
-    let complaints = match checked {
-        Ok(_) => Vec::new(),
-        Err(error @ (OpenError::Integrity(_) | OpenError::Witness(_))) => vec![error.to_string()],
-        Err(error) => return Err(error),
-    };
+    let complaints = complaints(checked)?;
     Ok(Inspection {
         slots: Vault::slots(&connection)?,
         highest_wall_time: server_state::highest_wall_time(&connection, &vault)?,
         complaints,
     })
+}
+
+/// What a database's own proofs say of it.
+#[derive(Debug)]
+pub struct Verification {
+    /// As [`Inspection::complaints`].
+    pub complaints: Vec<String>,
+    /// Which sealed fields open.
+    pub fields: FieldCheck,
+}
+
+/// As [`inspect`], and opens every sealed field.
+pub(crate) fn verify(
+    path: &Path,
+    secret: &SlotSecret,
+    integrity: &IntegrityOptions,
+) -> Result<Verification, OpenError> {
+    let Reading {
+        connection,
+        vault,
+        checked,
+    } = read(path, secret, integrity)?;
+    let complaints = complaints(checked)?;
+    // One state of the database and the keys that belong to it, whoever writes meanwhile.
+    let transaction = connection.unchecked_transaction().map_err(StoreError::from)?;
+    vault
+        .reload_if_changed(&transaction)
+        .map_err(|error| StoreError::Keyring(error.to_string()))?;
+    let fields = vault.check_fields(&transaction)?;
+    Ok(Verification { complaints, fields })
+}
+
+fn complaints<T>(checked: Result<T, OpenError>) -> Result<Vec<String>, OpenError> {
+    match checked {
+        Ok(_) => Ok(Vec::new()),
+        Err(error @ (OpenError::Integrity(_) | OpenError::Witness(_))) => Ok(vec![error.to_string()]),
+        Err(error) => Err(error),
+    }
 }

@@ -32,8 +32,8 @@ mod spent_tokens;
 mod writer;
 
 pub use error::StoreError;
-pub use inspect::Inspection;
-pub(crate) use inspect::inspect;
+pub use inspect::{Inspection, Verification};
+pub(crate) use inspect::{inspect, verify};
 pub use integrity::IntegrityOptions;
 pub use rotation::{DataKeyRotation, RotationFailed, RotationProgress};
 pub use slots::{SlotChangeError, Slots};

@@ -3,6 +3,7 @@
 
 mod adoption_rows;
 mod connection;
+mod field_check;
 mod integrity_rows;
 mod integrity_triggers;
 mod key_rows;
@@ -18,6 +19,7 @@ mod trace_rows;
 mod values;
 
 pub use connection::{ConnectionError, OpenMode, checkpoint_truncate, open_connection};
+pub use field_check::FieldCheck;
 pub(crate) use integrity_rows::OWN_PROTECTED;
 pub use slots::MasterKeyRotated;
 

@@ -18,7 +18,7 @@ use crate::sealed::Sealed;
 use crate::vault::Vault;
 
 /// Rows held in memory at once, unless they are large.
-const CHUNK_ROWS: u64 = 256;
+pub(super) const CHUNK_ROWS: u64 = 256;
 /// Bytes of fields after which no more rows are taken into memory.
 const CHUNK_BYTES: usize = 4 << 20;
 /// The first field of each chunk is noted for the purge's scan, up to this row; then that of every 64th chunk.
@@ -32,10 +32,10 @@ pub(super) struct StoredColumn {
     key: Vec<String>,
 }
 
-struct FieldOfRow {
-    key: Vec<Value>,
+pub(super) struct FieldOfRow {
+    pub(super) key: Vec<Value>,
     /// `None`: the field is NULL, there is nothing in it.
-    stored: Option<Vec<u8>>,
+    pub(super) stored: Option<Vec<u8>>,
 }
 
 impl StoredColumn {
@@ -86,7 +86,7 @@ impl StoredColumn {
     }
 
     /// The next rows after that key, at most so many.
-    fn read(
+    pub(super) fn read(
         &self,
         connection: &Connection,
         after: &[Value],
@@ -273,7 +273,7 @@ fn field(
 }
 
 /// The key as what a field is bound to; `None` for a value that no field was ever bound to.
-fn with_row_key<R>(key: &[Value], then: impl FnOnce(&RowKey<'_>) -> R) -> Option<R> {
+pub(super) fn with_row_key<R>(key: &[Value], then: impl FnOnce(&RowKey<'_>) -> R) -> Option<R> {
     let part = |value| match value {
         &Value::Integer(integer) => Some(RowKey::Integer(integer)),
         Value::Text(text) => Some(RowKey::Text(text)),
@@ -288,7 +288,7 @@ fn with_row_key<R>(key: &[Value], then: impl FnOnce(&RowKey<'_>) -> R) -> Option
 }
 
 /// The key for a person to read; two keys never read alike.
-fn key_text(key: &[Value]) -> String {
+pub(super) fn key_text(key: &[Value]) -> String {
     let mut text = String::new();
     for (at, value) in key.iter().enumerate() {
         // Writing to a string cannot fail.

@@ -1,7 +1,8 @@
 //! `postern keys`.
 
-use authcore::{Client, DataKeyRotation, RotationProgress};
+use authcore::{Authority, Client, DataKeyRotation, RotationProgress, Verification};
 use clap::{Subcommand, ValueEnum};
+use fieldcrypt::UnopenableField;
 use serde_json::json;
 
 use super::context::Context;
@@ -15,6 +16,8 @@ use crate::shapes::keys::KeyList;
 pub(super) enum Command {
     /// Show every key: its number, purpose, cipher, state and age, and how many fields it has sealed
     Status,
+    /// Open every sealed field and check the integrity seal, and say which rows fail; changes nothing
+    Verify,
     /// Make a new key of a kind, while the server runs; who is signed in stays signed in
     Rotate {
         /// The kind of key
@@ -66,8 +69,46 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
                 &format!("key {kid} signs from now on; the one before verifies until the last token it signed has expired"),
             )
         }
+        Command::Verify => verify(context),
         Command::Rotate { kind: Kind::Data } => rotate_data(context),
     }
+}
+
+fn verify(context: &Context) -> Result<(), Failure> {
+    let data = DataDir::existing(&context.config.data_dir)?;
+    let secret = context.config.field_password.read(prompt::field_password)?;
+    let Verification { complaints, fields } =
+        Authority::verify(&context.config.authority_options(data.database()), &secret)?;
+    let mut wrong = complaints;
+    if !fields.unopenable.is_empty() {
+        let count = fields.unopenable.len();
+        wrong.push(format!(
+            "{count} fields do not open: {}",
+            named(&fields.unopenable)
+        ));
+    }
+    if wrong.is_empty() {
+        return context.output.done(
+            &json!({ "FieldsOpened": fields.opened }),
+            &format!(
+                "all {} sealed fields open, and the integrity seal holds",
+                fields.opened
+            ),
+        );
+    }
+    Err(Failure::new(Exit::Data, wrong.join("; "))
+        .hint("keep a copy of the files as they are; docs/keys.md says what to do"))
+}
+
+/// The first of the fields, for a person to read.
+fn named(fields: &[UnopenableField]) -> String {
+    let named = fields.iter().take(20).map(|field| {
+        format!(
+            "{}.{} of row {}: {}",
+            field.table, field.column, field.row, field.reason
+        )
+    });
+    named.collect::<Vec<_>>().join("; ")
 }
 
 /// Goes on with a rotation that was broken off, else begins one.
@@ -82,16 +123,10 @@ fn rotate_data(context: &Context) -> Result<(), Failure> {
                 context.output.progress(&format!("{done} of {total} rows"));
             }
             RotationProgress::Blocked(fields) => {
-                let named = fields.iter().take(20).map(|field| {
-                    format!(
-                        "{}.{} of row {}: {}",
-                        field.table, field.column, field.row, field.reason
-                    )
-                });
                 let text = format!(
                     "{} fields do not open, and the old key stays for them: {}",
                     fields.len(),
-                    named.collect::<Vec<_>>().join("; ")
+                    named(&fields)
                 );
                 return Err(Failure::new(Exit::Data, text).hint(
                     "mend or delete these rows, then run the command again: it goes on where it stands",
