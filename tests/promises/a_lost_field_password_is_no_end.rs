@@ -201,6 +201,9 @@ fn the_data_key_turns_beside_the_server_and_the_old_one_is_destroyed() {
         let _ = postern.says(&["keys", "rotate", "data"]);
         let left = old.iter().filter(|bytes| postern.data_holds_bytes(bytes)).count();
         assert_eq!(left, 0, "of {} old keys and values", old.len());
+        // Beside the server that runs.
+        let said = postern.says(&["keys", "verify"]);
+        assert!(said.contains("sealed fields open"), "{said}");
         let keys = postern.says_json(&["keys", "status"]);
         let data: Vec<_> = keys
             .get("DataKeys")

@@ -296,8 +296,13 @@ fn a_field_that_does_not_open_is_named_left_alone_and_stops_the_destruction() {
     begin(&mut f.connection, &f.vault);
     let blocked = step_until(&mut f.connection, &f.vault, Phase::Blocked);
     assert_eq!((blocked.unopenable, blocked.rows_done), (5, 82));
-    let named: Vec<_> = Rotation::unopenable_fields(&f.connection)
-        .expect("reads")
+    let recorded = Rotation::unopenable_fields(&f.connection).expect("reads");
+    let mut checked = f.vault.check_fields(&f.connection).expect("reads").unopenable;
+    checked.sort_by(|a, b| (&a.table, &a.column, &a.row).cmp(&(&b.table, &b.column, &b.row)));
+    let mut sorted = recorded.clone();
+    sorted.sort_by(|a, b| (&a.table, &a.column, &a.row).cmp(&(&b.table, &b.column, &b.row)));
+    assert_eq!(checked, sorted, "a check finds what the rotation found");
+    let named: Vec<_> = recorded
         .into_iter()
         .map(|field| {
             (

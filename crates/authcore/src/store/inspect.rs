@@ -6,7 +6,7 @@ use fieldcrypt::sqlite::FieldCheck;
 use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
-use super::{OpenError, Reading, StoreError, read, server_state};
+use super::{OpenError, read, server_state};
 use crate::clock::WallTime;
 
 /// What a database says about itself.
@@ -26,16 +26,11 @@ pub(crate) fn inspect(
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Inspection, OpenError> {
-    let Reading {
-        connection,
-        vault,
-        checked,
-    } = read(path, secret, integrity)?;
-    let complaints = complaints(checked)?;
+    let reading = read(path, secret, integrity)?;
     Ok(Inspection {
-        slots: Vault::slots(&connection)?,
-        highest_wall_time: server_state::highest_wall_time(&connection, &vault)?,
-        complaints,
+        slots: Vault::slots(&reading.connection)?,
+        highest_wall_time: server_state::highest_wall_time(&reading.connection, &reading.vault)?,
+        complaints: complaints(reading.checked)?,
     })
 }
 
@@ -54,19 +49,11 @@ pub(crate) fn verify(
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Verification, OpenError> {
-    let Reading {
-        connection,
-        vault,
-        checked,
-    } = read(path, secret, integrity)?;
-    let complaints = complaints(checked)?;
-    // One state of the database and the keys that belong to it, whoever writes meanwhile.
-    let transaction = connection.unchecked_transaction().map_err(StoreError::from)?;
-    vault
-        .reload_if_changed(&transaction)
-        .map_err(|error| StoreError::Keyring(error.to_string()))?;
-    let fields = vault.check_fields(&transaction)?;
-    Ok(Verification { complaints, fields })
+    let reading = read(path, secret, integrity)?;
+    Ok(Verification {
+        fields: reading.vault.check_fields(&reading.connection)?,
+        complaints: complaints(reading.checked)?,
+    })
 }
 
 fn complaints<T>(checked: Result<T, OpenError>) -> Result<Vec<String>, OpenError> {

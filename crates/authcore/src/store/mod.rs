@@ -170,7 +170,7 @@ pub(crate) fn open(
     })
 }
 
-/// An existing database, unlocked on a connection that only reads.
+/// An existing database, unlocked, and one state of it on a connection that only reads.
 struct Reading {
     connection: Connection,
     vault: Vault,
@@ -187,6 +187,12 @@ fn read(path: &Path, secret: &SlotSecret, integrity: &IntegrityOptions) -> Resul
     }
     let connection = connect(path, OpenMode::ReadOnly)?;
     let vault = Vault::unlock(&connection, columns::registry(), secret)?;
+    // What is looked at from here on is one state, and the keys are those of it, whoever writes meanwhile; the costly
+    // derivation of the slot's key came before, so as to be in no checkpoint's way.
+    connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+    vault
+        .reload_if_changed(&connection)
+        .map_err(|error| StoreError::Keyring(error.to_string()))?;
     let checked = integrity::Guard::check(&vault, &connection, integrity);
     Ok(Reading {
         connection,

@@ -60,19 +60,20 @@ async fn a_password_changed_by_another_process_makes_an_earlier_proof_worthless(
     assert!(matches!(started, Err(SignInError::Refused)));
 }
 
+fn rotation_beside(house: &House) -> DataKeyRotation {
+    let options = options(house.folder.path(), &house.clock);
+    DataKeyRotation::open(&options, &SlotSecret::password(FIELD)).expect("opens beside the server")
+}
+
 /// The command was killed after it began; the next one goes on where it stood, and the server's own process follows.
 #[tokio::test]
 async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows() {
     let house = House::new();
     let tokens = house.sign_in().await;
-    let (options, secret) = (
-        options(house.folder.path(), &house.clock),
-        SlotSecret::password(FIELD),
-    );
-    let mut broken_off = DataKeyRotation::open(&options, &secret).expect("opens beside the server");
+    let mut broken_off = rotation_beside(&house);
     assert!(broken_off.begin().expect("begun"));
     drop(broken_off);
-    let mut rotation = DataKeyRotation::open(&options, &secret).expect("opens again");
+    let mut rotation = rotation_beside(&house);
     assert!(
         !rotation.begin().expect("one is under way"),
         "it goes on, and no second one begins"
@@ -102,11 +103,7 @@ async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows()
 async fn events_that_were_sealed_anew_a_moment_ago_open_in_the_running_server() {
     let house = House::new();
     let _signed_in = house.sign_in().await;
-    let (options, secret) = (
-        options(house.folder.path(), &house.clock),
-        SlotSecret::password(FIELD),
-    );
-    let mut rotation = DataKeyRotation::open(&options, &secret).expect("opens beside the server");
+    let mut rotation = rotation_beside(&house);
     assert!(rotation.begin().expect("begun"));
     rotation.advance().expect("every event is sealed anew");
     let page = AuditQuery {

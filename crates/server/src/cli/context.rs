@@ -1,6 +1,7 @@
 //! What every command stands on: the configuration, how it speaks, and the database when it needs it.
 
-use authcore::Authority;
+use authcore::{Authority, AuthorityOptions};
+use fieldcrypt::SlotSecret;
 
 use super::exit::Failure;
 use super::output::Output;
@@ -31,14 +32,20 @@ impl Context {
         Ok(Self { config, output })
     }
 
+    /// How the existing database is opened, and with what.
+    pub(super) fn existing_database(&self) -> Result<(AuthorityOptions, SlotSecret), Failure> {
+        let data = DataDir::existing(&self.config.data_dir)?;
+        let secret = self.config.field_password.read(prompt::field_password)?;
+        Ok((self.config.authority_options(data.database()), secret))
+    }
+
     /// Opens the existing database, beside a running server or without one, does that, and closes it.
     pub(super) async fn with_authority<T>(
         &self,
         work: impl AsyncFnOnce(&Authority) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let data = DataDir::existing(&self.config.data_dir)?;
-        let secret = self.config.field_password.read(prompt::field_password)?;
-        let authority = Authority::open(&self.config.authority_options(data.database()), &secret)?;
+        let (options, secret) = self.existing_database()?;
+        let authority = Authority::open(&options, &secret)?;
         let result = work(&authority).await;
         authority.shutdown();
         result

@@ -8,8 +8,6 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::Column;
-use super::prompt;
-use crate::config::data_dir::DataDir;
 use crate::shapes::keys::KeyList;
 
 #[derive(Subcommand)]
@@ -75,17 +73,11 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
 }
 
 fn verify(context: &Context) -> Result<(), Failure> {
-    let data = DataDir::existing(&context.config.data_dir)?;
-    let secret = context.config.field_password.read(prompt::field_password)?;
-    let Verification { complaints, fields } =
-        Authority::verify(&context.config.authority_options(data.database()), &secret)?;
+    let (options, secret) = context.existing_database()?;
+    let Verification { complaints, fields } = Authority::verify(&options, &secret)?;
     let mut wrong = complaints;
     if !fields.unopenable.is_empty() {
-        let count = fields.unopenable.len();
-        wrong.push(format!(
-            "{count} fields do not open: {}",
-            named(&fields.unopenable)
-        ));
+        wrong.push(format!("fields that do not open: {}", named(&fields.unopenable)));
     }
     if wrong.is_empty() {
         return context.output.done(
@@ -100,22 +92,26 @@ fn verify(context: &Context) -> Result<(), Failure> {
         .hint("keep a copy of the files as they are; docs/keys.md says what to do"))
 }
 
-/// The first of the fields, for a person to read.
+/// How many, and the first of them, for a person to read.
 fn named(fields: &[UnopenableField]) -> String {
-    let named = fields.iter().take(20).map(|field| {
+    const SHOWN: usize = 20;
+    let named = fields.iter().take(SHOWN).map(|field| {
         format!(
             "{}.{} of row {}: {}",
             field.table, field.column, field.row, field.reason
         )
     });
-    named.collect::<Vec<_>>().join("; ")
+    let mut text = format!("{}, {}", fields.len(), named.collect::<Vec<_>>().join("; "));
+    if fields.len() > SHOWN {
+        text.push_str("; …");
+    }
+    text
 }
 
 /// Goes on with a rotation that was broken off, else begins one.
 fn rotate_data(context: &Context) -> Result<(), Failure> {
-    let data = DataDir::existing(&context.config.data_dir)?;
-    let secret = context.config.field_password.read(prompt::field_password)?;
-    let mut rotation = DataKeyRotation::open(&context.config.authority_options(data.database()), &secret)?;
+    let (options, secret) = context.existing_database()?;
+    let mut rotation = DataKeyRotation::open(&options, &secret)?;
     rotation.begin()?;
     loop {
         match rotation.advance()? {
@@ -124,8 +120,7 @@ fn rotate_data(context: &Context) -> Result<(), Failure> {
             }
             RotationProgress::Blocked(fields) => {
                 let text = format!(
-                    "{} fields do not open, and the old key stays for them: {}",
-                    fields.len(),
+                    "the old key stays for fields that do not open: {}",
                     named(&fields)
                 );
                 return Err(Failure::new(Exit::Data, text).hint(

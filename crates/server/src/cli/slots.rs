@@ -12,7 +12,6 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::Column;
 use super::prompt::{self, Asked};
-use crate::config::data_dir::DataDir;
 use crate::config::field_password::FIELD_PASSWORD_MINIMUM;
 use crate::config::secret_file;
 
@@ -77,9 +76,8 @@ const COLUMNS: [Column; 6] = [
 ];
 
 pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
-    let data = DataDir::existing(&context.config.data_dir)?;
-    let secret = context.config.field_password.read(prompt::field_password)?;
-    let mut slots = Slots::open(&context.config.authority_options(data.database()), &secret)?;
+    let (options, secret) = context.existing_database()?;
+    let mut slots = Slots::open(&options, &secret)?;
     match command {
         Command::List => {
             let opened = slots.opened();
