@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -16,11 +17,12 @@ use crate::live::{Live, SeenToken};
 use crate::one_use::{OperationTokens, SigninTokens};
 use crate::password::{PASSWORD_ITERATIONS_MIN, PasswordPolicy, PasswordRecord, Passwords};
 use crate::principal::Principal;
+use crate::rotations::Rotations;
 use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, Verification};
+use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification};
 use crate::token::access::SessionProof;
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
@@ -42,6 +44,8 @@ pub struct AuthorityOptions {
     pub own_names: Vec<String>,
     /// How tampering with the file is looked for, and what of it is accepted.
     pub integrity: IntegrityOptions,
+    /// The age at which a signing key is replaced by itself; `None`: never.
+    pub rotate_signing_after: Option<Duration>,
 }
 
 impl AuthorityOptions {
@@ -55,6 +59,7 @@ impl AuthorityOptions {
             minimum_password_length: 15,
             own_names: Vec::new(),
             integrity: IntegrityOptions::default(),
+            rotate_signing_after: None,
         }
     }
 }
@@ -86,6 +91,7 @@ pub struct Authority {
     signing_keys: SigningKeys,
     settings: Settings,
     audit: AuditLog,
+    rotations: Rotations,
     store: Arc<Store>,
     live: Arc<Live>,
     clock: Clock,
@@ -142,7 +148,12 @@ impl Authority {
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {
         let clock = options.clock.clone();
         let hasher = Arc::new(TokenHasher::new(&store::token_hash_key(&opened)?));
-        let (store, live) = Store::start(opened, &options.database, clock.clone())?;
+        let (store, live) = Store::start(
+            opened,
+            &options.database,
+            clock.clone(),
+            options.rotate_signing_after,
+        )?;
         let store = Arc::new(store);
         let issuer: Arc<str> = format!("urn:postern:{}", HEXLOWER.encode(&store.vault().install_id())).into();
         let policy = PasswordPolicy::new(options.minimum_password_length, &options.own_names);
@@ -196,6 +207,12 @@ impl Authority {
             audit: AuditLog {
                 store: Arc::clone(&store),
             },
+            rotations: Rotations::new(
+                Arc::clone(&store),
+                options.database.clone(),
+                options.integrity.clone(),
+                clock.clone(),
+            ),
             store,
             live,
             clock,
@@ -250,6 +267,18 @@ impl Authority {
     #[must_use]
     pub const fn audit(&self) -> &AuditLog {
         &self.audit
+    }
+
+    /// Rotations of the data key by this process.
+    #[must_use]
+    pub const fn rotations(&self) -> &Rotations {
+        &self.rotations
+    }
+
+    /// Waits until another process has taken away the slot that this one opened the database with, and says so. Nobody
+    /// is let in from then on; what is left to do is to end, and to be started again with a secret that opens.
+    pub async fn locked_out(&self) -> StoreError {
+        self.store.locked_out().await
     }
 
     /// The source of time.
@@ -321,6 +350,7 @@ impl Authority {
 
     /// Finishes what waits, writes the log back into the database file and closes it. Blocks until that is done.
     pub fn shutdown(&self) {
+        self.rotations.stop();
         self.store.shutdown();
     }
 }

@@ -31,6 +31,15 @@ impl Client {
         Self { address, user_agent }
     }
 
+    /// The server itself, by its own clock.
+    #[must_use]
+    pub fn server() -> Self {
+        Self {
+            address: None,
+            user_agent: "postern server".to_owned(),
+        }
+    }
+
     /// The operator at the command line of this machine.
     #[must_use]
     pub fn local() -> Self {

@@ -22,6 +22,7 @@ mod live;
 mod one_use;
 mod password;
 mod principal;
+mod rotations;
 mod session;
 mod settings;
 mod signing_keys;
@@ -42,6 +43,7 @@ pub use password::{
     PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation, TooLong, VerifyError,
 };
 pub use principal::{Permission, Principal, Scope, Scopes};
+pub use rotations::Rotations;
 pub use session::{
     BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError,
     RefreshNonce, RefreshToken, RefuseReason, Remember, SESSION_ABSOLUTE, SessionView, Sessions, SignInError,
@@ -50,8 +52,8 @@ pub use session::{
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
-    DataKeyRotation, Inspection, IntegrityOptions, OpenError, RotationFailed, RotationProgress,
-    SlotChangeError, Slots, StoreError, Verification,
+    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, RotationFailed, RotationProgress,
+    RotationStatus, SlotChangeError, Slots, StoreError, Verification,
 };
 pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;

@@ -161,6 +161,13 @@ impl Live {
         self.put_signing_keys(loaded.signing_keys);
     }
 
+    /// Lets nobody in from here on.
+    pub(crate) fn close(&self) {
+        write(&self.sessions).clear();
+        write(&self.access_keys).clear();
+        self.seen.clear();
+    }
+
     fn put_signing_keys(&self, keys: SigningKeySet) {
         *write(&self.signing_keys) = Arc::new(keys);
         // A token verified with a key that is gone must be verified again, and fail.

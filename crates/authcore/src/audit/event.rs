@@ -24,6 +24,8 @@ pub enum SessionEnd {
     PasswordChanged,
     /// There were too many sessions; this was the one unused for longest.
     Crowded,
+    /// The operator replaced every key at once.
+    EveryKeyReplaced,
 }
 
 /// What a secret was refused for.
@@ -100,6 +102,45 @@ pub enum AuditEvent {
         /// The key.
         kid: SigningKeyId,
     },
+    /// A further way to open the database.
+    SlotAdded {
+        /// Its number.
+        slot: i64,
+    },
+    /// A way to open the database has another secret.
+    SlotChanged {
+        /// Its number.
+        slot: i64,
+    },
+    /// A way to open the database is no more.
+    SlotRemoved {
+        /// Its number.
+        slot: i64,
+    },
+    /// A new master key.
+    MasterKeyReplaced {
+        /// Slots that open as before.
+        kept: Vec<i64>,
+        /// Slots that are no more.
+        removed: Vec<i64>,
+    },
+    /// A new data key seals from now on; what is under the old one is sealed anew.
+    DataKeyRotationBegun {
+        /// The number of the new key.
+        new: u32,
+        /// The number of the old key.
+        old: u32,
+    },
+    /// The old data key seals again; what is under the new one is sealed back.
+    DataKeyRotationCalledOff {
+        /// The number of the key that goes.
+        new: u32,
+    },
+    /// Nothing was left under a data key, and it is no more.
+    DataKeyDestroyed {
+        /// Its number.
+        key: u32,
+    },
 }
 
 impl AuditEvent {
@@ -118,6 +159,13 @@ impl AuditEvent {
             Self::AccessKeyRevoked { .. } => "AccessKeyRevoked",
             Self::SettingChanged { .. } => "SettingChanged",
             Self::SigningKeyCreated { .. } => "SigningKeyCreated",
+            Self::SlotAdded { .. } => "SlotAdded",
+            Self::SlotChanged { .. } => "SlotChanged",
+            Self::SlotRemoved { .. } => "SlotRemoved",
+            Self::MasterKeyReplaced { .. } => "MasterKeyReplaced",
+            Self::DataKeyRotationBegun { .. } => "DataKeyRotationBegun",
+            Self::DataKeyRotationCalledOff { .. } => "DataKeyRotationCalledOff",
+            Self::DataKeyDestroyed { .. } => "DataKeyDestroyed",
         }
     }
 }

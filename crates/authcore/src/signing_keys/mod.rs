@@ -154,6 +154,11 @@ impl SigningKeySet {
         &self.0.last().expect("never empty").pair
     }
 
+    /// When the key that signs was made.
+    pub(crate) fn signing_since(&self) -> WallTime {
+        self.0.last().map_or(WallTime::from_unix_ms(0), |key| key.created)
+    }
+
     /// The key of that `kid`, if it still verifies.
     pub(crate) fn verifying(&self, kid: &str, now: WallTime) -> Option<&SigningPair> {
         self.0

@@ -1,6 +1,6 @@
 //! Rows of the audit log.
 
-use fieldcrypt::{RowKey, Sealed};
+use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 
 use super::apply::Room;
@@ -9,6 +9,7 @@ use super::columns::AUDIT_EVENT;
 use super::load::{from_json, to_json};
 use super::{Store, StoreError};
 use crate::audit::event::{AuditEntry, AuditEvent, AuditRecord};
+use crate::client::Client;
 use crate::clock::WallTime;
 use crate::ids::AuditEventId;
 
@@ -22,6 +23,17 @@ pub(super) fn record(
     request: &Request,
     event: AuditEvent,
 ) -> Result<(), StoreError> {
+    write(connection, room.vault, &request.client, request.now.wall, event)
+}
+
+/// As [`record`], for what is not asked of the writer.
+pub(super) fn write(
+    connection: &Connection,
+    vault: &Vault,
+    client: &Client,
+    at: WallTime,
+    event: AuditEvent,
+) -> Result<(), StoreError> {
     // The row key is part of what is sealed, so it must be known before the insert.
     let id: i64 = connection
         .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM audit_events")?
@@ -29,14 +41,12 @@ pub(super) fn record(
     let kind = event.kind();
     let entry = AuditEntry {
         event,
-        client: request.client.clone(),
+        client: client.clone(),
     };
-    let sealed = room
-        .vault
-        .seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
+    let sealed = vault.seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
     connection
         .prepare_cached("INSERT INTO audit_events (id, at, kind, record) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((id, request.now.wall.unix_ms(), kind, sealed))?;
+        .execute((id, at.unix_ms(), kind, sealed))?;
     Ok(())
 }
 
@@ -59,7 +69,7 @@ impl Store {
         // Another process may have sealed the newest events with a key that is newer than what is in memory.
         self.vault()
             .reload_if_changed(&connection)
-            .map_err(|error| StoreError::Keyring(error.to_string()))?;
+            .map_err(StoreError::from)?;
         let mut statement = connection.prepare_cached(
             "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
         )?;

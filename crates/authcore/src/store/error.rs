@@ -40,6 +40,9 @@ pub enum StoreError {
     /// The keyring could not be read or written.
     #[error("the keyring could not be read or written: {0}")]
     Keyring(String),
+    /// Another process gave the file a new master key and removed the slot that this one was opened with.
+    #[error(transparent)]
+    LockedOut(Arc<fieldcrypt::KeyringError>),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random,
@@ -90,6 +93,15 @@ impl From<rusqlite::Error> for StoreError {
 impl From<fieldcrypt::SealError> for StoreError {
     fn from(error: fieldcrypt::SealError) -> Self {
         Self::Seal(Arc::new(error))
+    }
+}
+
+impl From<fieldcrypt::KeyringError> for StoreError {
+    fn from(error: fieldcrypt::KeyringError) -> Self {
+        match error {
+            fieldcrypt::KeyringError::NoLongerUnlocked { .. } => Self::LockedOut(Arc::new(error)),
+            other => Self::Keyring(other.to_string()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use fieldcrypt::sqlite::FieldCheck;
 use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
-use super::{OpenError, read, server_state};
+use super::{KeyKind, OpenError, RotationStatus, pending_keys, read, rotation, server_state, signing_keys};
 use crate::clock::WallTime;
 
 /// What a database says about itself.
@@ -18,6 +18,10 @@ pub struct Inspection {
     pub highest_wall_time: Option<WallTime>,
     /// What is not as this program left it, in words; empty when the integrity seal holds and the file is sound.
     pub complaints: Vec<String>,
+    /// The rotation of the data key under way, if there is one.
+    pub rotation: Option<RotationStatus>,
+    /// The kinds of key that a rotation of several kinds has not come to yet.
+    pub pending_keys: Vec<KeyKind>,
 }
 
 /// Unlocks a database over a connection that only reads, and checks its structure and its integrity seal.
@@ -27,7 +31,10 @@ pub(crate) fn inspect(
     integrity: &IntegrityOptions,
 ) -> Result<Inspection, OpenError> {
     let reading = read(path, secret, integrity)?;
+    let rotation = rotation::status(&reading.connection)?;
     Ok(Inspection {
+        rotation,
+        pending_keys: pending_keys::load(&reading.connection, &reading.vault)?,
         slots: Vault::slots(&reading.connection)?,
         highest_wall_time: server_state::highest_wall_time(&reading.connection, &reading.vault)?,
         complaints: complaints(reading.checked)?,
@@ -43,17 +50,21 @@ pub struct Verification {
     pub fields: FieldCheck,
 }
 
-/// As [`inspect`], and opens every sealed field.
+/// As [`inspect`], opens every sealed field, and holds each public signing key against its private half.
 pub(crate) fn verify(
     path: &Path,
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Verification, OpenError> {
     let reading = read(path, secret, integrity)?;
-    Ok(Verification {
-        fields: reading.vault.check_fields(&reading.connection)?,
-        complaints: complaints(reading.checked)?,
-    })
+    let fields = reading.vault.check_fields(&reading.connection)?;
+    let mut complaints = complaints(reading.checked)?;
+    if fields.unopenable.is_empty() {
+        // At the beginning of time no key is too old to be looked at.
+        let pairs = signing_keys::load(&reading.connection, &reading.vault, WallTime::from_unix_ms(0));
+        complaints.extend(pairs.err().map(|error| error.to_string()));
+    }
+    Ok(Verification { complaints, fields })
 }
 
 fn complaints<T>(checked: Result<T, OpenError>) -> Result<Vec<String>, OpenError> {

@@ -11,7 +11,7 @@ use fieldcrypt::{
 };
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, StoreError, migrations};
+use super::{OpenError, StoreError, migrations, sessions, signin_tokens};
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
@@ -71,6 +71,17 @@ impl Guard {
         if let Some(witness) = &guard.witness {
             witness.replace(counter)?;
         }
+        Ok(guard)
+    }
+
+    /// Keeps the seal on a further connection of a process that has checked the database.
+    pub(super) fn stand_beside(
+        vault: &Vault,
+        connection: &Connection,
+        options: &IntegrityOptions,
+    ) -> Result<Self, OpenError> {
+        let guard = Self::new(vault, options)?;
+        guard.seal.attach(connection)?;
         Ok(guard)
     }
 
@@ -149,10 +160,8 @@ impl Checked {
                 .map_err(StoreError::from)?;
             if accepted {
                 // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
-                for table in ["sessions", "signin_tokens"] {
-                    let sql = format!("DELETE FROM {table}");
-                    transaction.execute(&sql, []).map_err(StoreError::from)?;
-                }
+                sessions::delete_all(&transaction)?;
+                signin_tokens::delete_all(&transaction)?;
             }
             let counter = guard.seal.rebuild(&transaction, floor.unwrap_or(0))?;
             transaction.commit().map_err(StoreError::from)?;

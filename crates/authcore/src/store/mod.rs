@@ -21,6 +21,7 @@ mod integrity;
 mod load;
 mod migrations;
 mod passwords;
+mod pending_keys;
 mod rotation;
 mod server_state;
 mod sessions;
@@ -35,7 +36,8 @@ pub use error::StoreError;
 pub use inspect::{Inspection, Verification};
 pub(crate) use inspect::{inspect, verify};
 pub use integrity::IntegrityOptions;
-pub use rotation::{DataKeyRotation, RotationFailed, RotationProgress};
+pub use pending_keys::KeyKind;
+pub use rotation::{KeyRotation, RotationFailed, RotationProgress, RotationStatus};
 pub use slots::{SlotChangeError, Slots};
 pub(crate) use writer::{Committed, Store};
 
@@ -190,9 +192,7 @@ fn read(path: &Path, secret: &SlotSecret, integrity: &IntegrityOptions) -> Resul
     // What is looked at from here on is one state, and the keys are those of it, whoever writes meanwhile; the costly
     // derivation of the slot's key came before, so as to be in no checkpoint's way.
     connection.execute_batch("BEGIN").map_err(StoreError::from)?;
-    vault
-        .reload_if_changed(&connection)
-        .map_err(|error| StoreError::Keyring(error.to_string()))?;
+    vault.reload_if_changed(&connection).map_err(StoreError::from)?;
     let checked = integrity::Guard::check(&vault, &connection, integrity);
     Ok(Reading {
         connection,

@@ -1,4 +1,4 @@
-//! Single facts, by name: the key under which tokens are hashed, the highest wall time seen.
+//! Single facts, by name: the key under which tokens are hashed, the highest wall time seen, the keys still to be made.
 
 use fieldcrypt::{RowKey, Sealed, Secret, SecretKey, Vault};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -9,6 +9,7 @@ use crate::clock::WallTime;
 
 const TOKEN_HASH_KEY: &str = "token-hash-key";
 const HIGHEST_WALL_TIME: &str = "highest-wall-time";
+pub(super) const PENDING_KEYS: &str = "pending-keys";
 
 /// The key under which tokens are hashed; made with the database.
 pub(crate) fn token_hash_key(connection: &Connection, vault: &Vault) -> Result<SecretKey, StoreError> {
@@ -49,7 +50,11 @@ pub(super) fn put_highest_wall_time(
     put(connection, vault, HIGHEST_WALL_TIME, &now.unix_ms().to_be_bytes())
 }
 
-fn fetch(connection: &Connection, vault: &Vault, name: &str) -> Result<Option<Secret>, StoreError> {
+pub(super) fn fetch(
+    connection: &Connection,
+    vault: &Vault,
+    name: &str,
+) -> Result<Option<Secret>, StoreError> {
     let sealed: Option<Sealed> = connection
         .prepare_cached("SELECT value FROM server_state WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
@@ -60,10 +65,22 @@ fn fetch(connection: &Connection, vault: &Vault, name: &str) -> Result<Option<Se
         .map_err(|error| StoreError::damaged(SERVER_STATE, name, error))
 }
 
-fn put(connection: &Connection, vault: &Vault, name: &str, value: &[u8]) -> Result<(), StoreError> {
+pub(super) fn put(
+    connection: &Connection,
+    vault: &Vault,
+    name: &str,
+    value: &[u8],
+) -> Result<(), StoreError> {
     let sealed = vault.seal(SERVER_STATE, &RowKey::Text(name), value)?;
     connection
         .prepare_cached("INSERT INTO server_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")?
         .execute((name, sealed))?;
+    Ok(())
+}
+
+pub(super) fn forget(connection: &Connection, name: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM server_state WHERE name = ?1")?
+        .execute([name])?;
     Ok(())
 }

@@ -161,6 +161,11 @@ pub(super) fn end_all(
     Ok(Outcome::Ended(ended))
 }
 
+/// Deletes every session, by a process that has no view of them.
+pub(super) fn delete_all(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection.execute("DELETE FROM sessions", [])?)
+}
+
 /// Deletes the rows of sessions that have ended by their limits.
 pub(super) fn sweep(
     connection: &Connection,

@@ -91,3 +91,9 @@ pub(super) fn sweep(connection: &Connection, now: WallTime) -> Result<usize, Sto
     let mut statement = connection.prepare_cached("DELETE FROM signin_tokens WHERE forget_at <= ?1")?;
     Ok(statement.execute([now.unix_ms()])?)
 }
+
+/// Deletes every signin token, used or not.
+pub(super) fn delete_all(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM signin_tokens", [])?;
+    Ok(())
+}

@@ -1,14 +1,17 @@
 //! Rows of signing keys.
 
+use std::time::Duration;
+
 use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 
-use super::apply::Room;
-use super::change::{Outcome, Request};
+use super::apply::{Room, apply};
+use super::change::{Change, Outcome, Request};
 use super::columns::SIGNING_KEY;
 use super::{StoreError, audit};
 use crate::audit::event::AuditEvent;
-use crate::clock::WallTime;
+use crate::client::Client;
+use crate::clock::{Moment, WallTime};
 use crate::ids::SigningKeyId;
 use crate::live::LiveChange;
 use crate::signing_keys::{NewSigningKey, SigningKeySet, StoredSigningKey, overlap};
@@ -54,10 +57,7 @@ pub(super) fn add(
     request: &Request,
     key: &NewSigningKey,
 ) -> Result<Outcome, StoreError> {
-    connection
-        .prepare_cached("UPDATE signing_keys SET retired_at = ?1 WHERE retired_at IS NULL")?
-        .execute([request.now.wall.unix_ms()])?;
-    insert(connection, room.vault, key, request.now.wall)?;
+    replace(connection, room.vault, key, request.now.wall)?;
     audit::record(
         connection,
         room,
@@ -70,6 +70,45 @@ pub(super) fn add(
         request.now.wall,
     )?));
     Ok(Outcome::Done)
+}
+
+/// The rows of [`add`].
+pub(super) fn replace(
+    connection: &Connection,
+    vault: &Vault,
+    key: &NewSigningKey,
+    now: WallTime,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE signing_keys SET retired_at = ?1 WHERE retired_at IS NULL")?
+        .execute([now.unix_ms()])?;
+    insert(connection, vault, key, now)
+}
+
+/// Replaces the signing key when it is as old as it may become.
+pub(super) fn replace_old(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    after: Option<Duration>,
+    now: Moment,
+) -> Result<usize, StoreError> {
+    let age = now.wall.since(room.live.signing_keys().signing_since());
+    if !after.zip(age).is_some_and(|(after, age)| age >= after) {
+        return Ok(0);
+    }
+    let key = NewSigningKey::random()?;
+    let request = Request {
+        change: Change::AddSigningKey { key },
+        client: Client::server(),
+        now,
+    };
+    apply(connection, room, &request).map(|_| 1)
+}
+
+/// No token signed so far is good any more.
+pub(super) fn delete_all(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM signing_keys", [])?;
+    Ok(())
 }
 
 pub(crate) fn insert(

@@ -1,18 +1,21 @@
 //! Key slots, changed on the word of who can show the secret of one; beside a running server or without one.
 
 use fieldcrypt::{KdfParams, MasterAccess, NewSlot, SlotError, SlotId, SlotInfo, SlotSecret, Vault};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::integrity::Guard;
-use super::{OpenError, Opened};
+use super::{OpenError, Opened, StoreError, audit};
+use crate::audit::event::AuditEvent;
 use crate::authority::AuthorityOptions;
+use crate::client::Client;
+use crate::clock::{Clock, WallTime};
 
 /// The ways into a database, open for change.
 pub struct Slots {
     connection: Connection,
     vault: Vault,
     access: MasterAccess,
-    now_unix: i64,
+    clock: Clock,
     /// Keeps the integrity seal attached.
     _guard: Guard,
 }
@@ -23,6 +26,9 @@ pub enum SlotChangeError {
     /// Nothing was changed.
     #[error(transparent)]
     Slot(#[from] SlotError),
+    /// The change is made, and not written down in the audit log; nor was what the slot held before taken out of the file.
+    #[error("the change is made, but it could not be written down in the audit log")]
+    NotNoted(#[from] StoreError),
     /// The change is made; what the slot held before may still stand in the file.
     #[error("the change is made, but the old slot may still stand in the file")]
     NotPurged(#[source] fieldcrypt::PurgeError),
@@ -44,7 +50,7 @@ impl Slots {
             connection,
             vault,
             access,
-            now_unix: options.clock.now().wall.unix_seconds(),
+            clock: options.clock.clone(),
             _guard: guard,
         })
     }
@@ -70,7 +76,7 @@ impl Slots {
     pub fn add(&mut self, secret: &SlotSecret, label: &str) -> Result<SlotId, SlotChangeError> {
         let new = self.new_slot(label);
         let id = self.access.add_slot(&mut self.connection, secret, &new)?;
-        self.purge()?;
+        self.changed(AuditEvent::SlotAdded { slot: id.0 })?;
         Ok(id)
     }
 
@@ -81,7 +87,7 @@ impl Slots {
     pub fn change(&mut self, id: SlotId, secret: &SlotSecret, label: &str) -> Result<(), SlotChangeError> {
         let new = self.new_slot(label);
         self.access.change_slot(&mut self.connection, id, secret, &new)?;
-        self.purge()
+        self.changed(AuditEvent::SlotChanged { slot: id.0 })
     }
 
     /// Removes a slot.
@@ -90,18 +96,33 @@ impl Slots {
     /// See [`SlotChangeError`]; the last one stays.
     pub fn remove(&mut self, id: SlotId) -> Result<(), SlotChangeError> {
         self.access.remove_slot(&mut self.connection, id)?;
-        self.purge()
+        self.changed(AuditEvent::SlotRemoved { slot: id.0 })
     }
 
     fn new_slot(&self, label: &str) -> NewSlot {
         NewSlot {
             label: label.to_owned(),
             kdf: KdfParams::default(),
-            created_unix: self.now_unix,
+            created_unix: self.now().unix_seconds(),
         }
     }
 
-    fn purge(&mut self) -> Result<(), SlotChangeError> {
+    fn now(&self) -> WallTime {
+        self.clock.now().wall
+    }
+
+    /// Writes it down, and takes what the slot held before out of the files.
+    fn changed(&mut self, event: AuditEvent) -> Result<(), SlotChangeError> {
+        let now = self.now();
+        self.vault
+            .reload_if_changed(&self.connection)
+            .map_err(StoreError::from)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)?;
+        audit::write(&transaction, &self.vault, &Client::local(), now, event)?;
+        transaction.commit().map_err(StoreError::from)?;
         let purged = self.vault.purge(&mut self.connection);
         purged.map(drop).map_err(SlotChangeError::NotPurged)
     }

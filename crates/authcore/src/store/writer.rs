@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use fieldcrypt::Vault;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::apply::{Room, apply};
 use super::change::{Outcome, Request};
@@ -74,11 +74,17 @@ pub(crate) struct Store {
     reader: Mutex<Connection>,
     vault: Arc<Vault>,
     stopped: Arc<AtomicBool>,
+    locked_out: watch::Receiver<Option<StoreError>>,
 }
 
 impl Store {
     /// Starts the writer over an opened database. Returns it with the view it keeps.
-    pub(crate) fn start(opened: Opened, path: &Path, clock: Clock) -> Result<(Self, Arc<Live>), OpenError> {
+    pub(crate) fn start(
+        opened: Opened,
+        path: &Path,
+        clock: Clock,
+        rotate_signing_after: Option<Duration>,
+    ) -> Result<(Self, Arc<Live>), OpenError> {
         let Opened {
             connection,
             vault,
@@ -93,6 +99,7 @@ impl Store {
         let live = Arc::new(Live::new(loaded));
         let stopped = Arc::new(AtomicBool::new(false));
         let (queue, requests) = channel();
+        let (lock_out, locked_out) = watch::channel(None);
         let mut writer = Writer {
             connection,
             vault: Arc::clone(&vault),
@@ -104,6 +111,8 @@ impl Store {
             kept: None,
             guard,
             witnessed: None,
+            lock_out,
+            rotate_signing_after,
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -115,6 +124,7 @@ impl Store {
             reader: Mutex::new(reader(path)?),
             vault,
             stopped,
+            locked_out,
         };
         Ok((store, live))
     }
@@ -156,6 +166,16 @@ impl Store {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until another process has taken the way in away by which this one opened the database, and says so. By then
+    /// nobody is let in by this process any more.
+    pub(crate) async fn locked_out(&self) -> StoreError {
+        let mut locked_out = self.locked_out.clone();
+        match locked_out.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or(StoreError::Closed),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Whether changes can still be made: no write failed, and the writer lives.
     pub(crate) fn is_writable(&self) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,6 +213,9 @@ struct Writer {
     guard: Guard,
     /// When the witness was told last.
     witnessed: Option<Moment>,
+    lock_out: watch::Sender<Option<StoreError>>,
+    /// The age at which a signing key is replaced by itself.
+    rotate_signing_after: Option<Duration>,
 }
 
 impl Writer {
@@ -371,7 +394,8 @@ impl Writer {
             + signin_tokens::sweep(&transaction, now.wall)?
             + spent_tokens::sweep(&transaction, now.wall)?
             + signing_keys::sweep(&transaction, &mut room, now.wall)?
-            + audit::sweep(&transaction)?;
+            + audit::sweep(&transaction)?
+            + signing_keys::replace_old(&transaction, &mut room, self.rotate_signing_after, now)?;
         let published = room.published;
         let keep = is_due(self.kept, now.wall, KEEP_TIME_IDLE);
         if keep {
@@ -408,7 +432,12 @@ impl Writer {
     }
 
     fn failed(&self, error: &StoreError) {
-        if error.leaves_the_disk_unknown() {
+        if let StoreError::LockedOut(_) = error {
+            // Whoever changed the keys may have ended sessions, which cannot be read here any more.
+            self.stopped.store(true, Ordering::Relaxed);
+            self.live.close();
+            self.lock_out.send_replace(Some(error.clone()));
+        } else if error.leaves_the_disk_unknown() {
             self.stopped.store(true, Ordering::Relaxed);
             tracing::error!(
                 ?error,
@@ -424,9 +453,7 @@ impl Writer {
 /// what one crash loses, seconds of time and a few thousand of four thousand million uses.
 fn keep_books(connection: &Connection, vault: &Vault, now: WallTime) -> Result<(), StoreError> {
     server_state::put_highest_wall_time(connection, vault, now)?;
-    vault
-        .record_uses(connection)
-        .map_err(|error| StoreError::Keyring(error.to_string()))
+    vault.record_uses(connection).map_err(StoreError::from)
 }
 
 fn is_due(kept: Option<WallTime>, now: WallTime, every: Duration) -> bool {
@@ -440,9 +467,7 @@ enum Next {
 }
 
 fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {
-    vault
-        .reload_if_changed(connection)
-        .map_err(|error| StoreError::Keyring(error.to_string()))?;
+    vault.reload_if_changed(connection)?;
     if let Some(highest) = server_state::highest_wall_time(connection, vault)? {
         clock.raise_to(highest);
     }

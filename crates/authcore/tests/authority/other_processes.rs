@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a look into the file takes SQL")]
 
 use authcore::{
-    AuditQuery, Authority, ChangeAuthority, Client, DataKeyRotation, Remember, RotationProgress, SignInError,
+    AuditQuery, Authority, ChangeAuthority, Client, KeyRotation, Remember, RotationProgress, SignInError,
 };
 use fieldcrypt::sqlite::{OpenMode, open_connection};
 use fieldcrypt::{ColumnRegistry, KdfParams, KeyState, MasterAccess, NewSlot, SlotId, SlotSecret, Vault};
@@ -60,9 +60,9 @@ async fn a_password_changed_by_another_process_makes_an_earlier_proof_worthless(
     assert!(matches!(started, Err(SignInError::Refused)));
 }
 
-fn rotation_beside(house: &House) -> DataKeyRotation {
+fn rotation_beside(house: &House) -> KeyRotation {
     let options = options(house.folder.path(), &house.clock);
-    DataKeyRotation::open(&options, &SlotSecret::password(FIELD)).expect("opens beside the server")
+    KeyRotation::open(&options, &SlotSecret::password(FIELD)).expect("opens beside the server")
 }
 
 /// The command was killed after it began; the next one goes on where it stood, and the server's own process follows.
@@ -71,14 +71,17 @@ async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows()
     let house = House::new();
     let tokens = house.sign_in().await;
     let mut broken_off = rotation_beside(&house);
-    assert!(broken_off.begin().expect("begun"));
+    assert!(broken_off.begin_data(&Client::local()).expect("begun"));
     drop(broken_off);
     let mut rotation = rotation_beside(&house);
     assert!(
-        !rotation.begin().expect("one is under way"),
+        !rotation.begin_data(&Client::local()).expect("one is under way"),
         "it goes on, and no second one begins"
     );
-    while !matches!(rotation.advance().expect("goes on"), RotationProgress::Done) {}
+    while !matches!(
+        rotation.advance_data(&Client::local()).expect("goes on"),
+        RotationProgress::Done
+    ) {}
     // At once, before the server has looked by itself: what it seals is under the new key, or the restart would not open it.
     let tokens = good(house.refresh(&Held::of(&tokens)).await);
     let house = house.restarted();
@@ -104,8 +107,10 @@ async fn events_that_were_sealed_anew_a_moment_ago_open_in_the_running_server() 
     let house = House::new();
     let _signed_in = house.sign_in().await;
     let mut rotation = rotation_beside(&house);
-    assert!(rotation.begin().expect("begun"));
-    rotation.advance().expect("every event is sealed anew");
+    assert!(rotation.begin_data(&Client::local()).expect("begun"));
+    rotation
+        .advance_data(&Client::local())
+        .expect("every event is sealed anew");
     let page = AuditQuery {
         since: None,
         before: None,

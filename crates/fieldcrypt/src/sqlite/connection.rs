@@ -9,8 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 /// SQLite before this version can corrupt a database in WAL mode when two connections reset the log at once.
 const VERSION_FLOOR: i32 = 3_051_003;
 
-/// How long a connection waits for another's write lock.
-const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often, and how long apart, a connection asks for a lock that another holds: for half a minute, longer than the
+/// purge of a large file takes. SQLite's own waiting grows to 100 ms, within which a rotation takes the lock again and
+/// again; asking every millisecond gets in between two of its batches.
+const BUSY_TRIES: i32 = 30_000;
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// How a database file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +93,12 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
         OpenMode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = if mode == OpenMode::ReadOnly && !log_of(path).exists() {
+    let mut connection = if mode == OpenMode::ReadOnly && !log_of(path).exists() {
         Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
     } else {
         Connection::open_with_flags(path, flags)?
     };
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     for (setting, wanted, reads) in READING {
         set(&connection, setting, wanted, reads)?;
@@ -107,6 +110,11 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+fn wait_for_lock(tries: i32) -> bool {
+    std::thread::sleep(BUSY_WAIT);
+    tries < BUSY_TRIES
 }
 
 fn log_of(path: &Path) -> std::path::PathBuf {

@@ -8,7 +8,7 @@ use authcore::{
     ChangeError, CreateAccessKeyError, OneUseError, OpenError, RotationFailed, SettingError, SlotChangeError,
     StoreError, TooLong,
 };
-use fieldcrypt::UnlockError;
+use fieldcrypt::{RotationError, UnlockError};
 
 use crate::causes::with_causes;
 use crate::config::ConfigError;
@@ -42,6 +42,8 @@ pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) message: String,
     pub(super) hint: Option<Cow<'static, str>>,
+    /// More for programs, beside the message.
+    pub(super) details: Option<serde_json::Value>,
 }
 
 impl Failure {
@@ -50,12 +52,20 @@ impl Failure {
             exit,
             message: message.into(),
             hint: None,
+            details: None,
         }
     }
 
     /// An error and its causes, in one line.
     pub(super) fn of(exit: Exit, error: &dyn Error) -> Self {
         Self::new(exit, with_causes(error))
+    }
+
+    pub(super) fn details(self, details: serde_json::Value) -> Self {
+        Self {
+            details: Some(details),
+            ..self
+        }
     }
 
     pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
@@ -263,8 +273,18 @@ impl From<CreateAccessKeyError> for Failure {
 
 impl From<RotationFailed> for Failure {
     fn from(error: RotationFailed) -> Self {
-        Self::of(Exit::TryLater, &error)
-            .hint("nothing is lost; run the command again: it goes on where it stands")
+        match &error {
+            RotationFailed::Slot(_) => Self::of(Exit::Data, &error).hint("nothing was changed"),
+            RotationFailed::Step(RotationError::NothingToAbort) => Self::of(Exit::Data, &error)
+                .hint("nothing was changed; postern keys rotate --status shows what is under way"),
+            RotationFailed::Open(_) => Self::of(Exit::Data, &error),
+            RotationFailed::Step(_)
+            | RotationFailed::Purge(_)
+            | RotationFailed::Keyring(_)
+            | RotationFailed::Store(_)
+            | RotationFailed::Database(_) => Self::of(Exit::TryLater, &error)
+                .hint("nothing is lost; run the command again: it goes on where it stands"),
+        }
     }
 }
 
@@ -272,7 +292,7 @@ impl From<SlotChangeError> for Failure {
     fn from(error: SlotChangeError) -> Self {
         match &error {
             SlotChangeError::Slot(_) => Self::of(Exit::Data, &error).hint("nothing was changed"),
-            SlotChangeError::NotPurged(_) => Self::of(Exit::TryLater, &error)
+            SlotChangeError::NotNoted(_) | SlotChangeError::NotPurged(_) => Self::of(Exit::TryLater, &error)
                 .hint("any further postern slots add, change or remove takes it out"),
         }
     }
@@ -294,6 +314,7 @@ const fn of_store(error: &StoreError) -> Exit {
         StoreError::Full | StoreError::ReadOnly | StoreError::Stopped | StoreError::Sqlite(_) => Exit::Io,
         StoreError::Busy => Exit::TryLater,
         StoreError::Damaged { .. } | StoreError::Keyring(_) => Exit::Data,
+        StoreError::LockedOut(_) => Exit::Unavailable,
         StoreError::Closed | StoreError::Seal(_) | StoreError::Signing => Exit::Software,
         StoreError::Random => Exit::Unavailable,
     }

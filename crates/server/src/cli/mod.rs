@@ -11,6 +11,7 @@ mod keys;
 mod logging;
 mod output;
 mod password;
+mod progress;
 mod prompt;
 mod serve;
 mod sessions;

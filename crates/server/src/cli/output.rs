@@ -131,11 +131,18 @@ impl Output {
         }
     }
 
-    /// How far something is, for a person who waits.
-    pub(super) fn progress(self, text: &str) {
-        if !self.quiet && !self.json {
-            complain(text);
+    /// How far something is, in a line of its own.
+    pub(super) fn progress(self, json: &Value, text: &str) {
+        match (self.quiet, self.json) {
+            (true, _) => {}
+            (false, true) => complain(&json!({ "Progress": json }).to_string()),
+            (false, false) => complain(text),
         }
+    }
+
+    /// Whether a person watches what is said beside the answer.
+    pub(super) fn a_person_watches(self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
     /// What went wrong, and what to do next.
@@ -144,6 +151,9 @@ impl Output {
             let mut error = json!({ "Error": failure.message, "Code": failure.exit as u8 });
             if let (Some(hint), Some(members)) = (&failure.hint, error.as_object_mut()) {
                 members.insert("Hint".to_owned(), Value::from(hint.as_ref()));
+            }
+            if let (Some(details), Some(members)) = (&failure.details, error.as_object_mut()) {
+                members.insert("Details".to_owned(), details.clone());
             }
             complain(&error.to_string());
         } else {

@@ -64,6 +64,23 @@ pub(super) fn secret(
     Ok(typed)
 }
 
+/// Whether there is a person to ask.
+pub(super) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// A secret from the person at the terminal, or nothing.
+///
+/// # Errors
+/// When the terminal does not answer.
+pub(super) fn or_nothing(what: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+    let typed = ask(what).map_err(|error| {
+        let text = format!("a secret could not be asked for: {error}");
+        Failure::new(Exit::Io, text).hint("nothing was changed")
+    })?;
+    Ok(Some(typed).filter(|typed| !typed.is_empty()))
+}
+
 /// Without echo.
 fn ask(what: &str) -> io::Result<Zeroizing<String>> {
     rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new)

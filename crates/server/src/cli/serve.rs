@@ -56,6 +56,8 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
         .output
         .answer(&json!({ "Listening": base }), &format!("listening on {base}"))?;
 
+    authority.rotations().resume()?;
+
     let app = App {
         authority: Arc::clone(&authority),
         config: Arc::new(HttpConfig {
@@ -64,8 +66,19 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             refresh_cookie: config.refresh_cookie,
         }),
     };
-    let served = crate::listener::serve(listener, router(app), async || stop.next().await).await;
+    let mut locked_out = None;
+    let until = async || {
+        tokio::select! {
+            () = stop.next() => {}
+            reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
+        }
+    };
+    let served = crate::listener::serve(listener, router(app), until).await;
     authority.shutdown();
+    if let Some(reason) = locked_out {
+        return Err(Failure::from(reason)
+            .hint("nobody was let in since; start the server again with a secret that opens the database"));
+    }
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
 }
 
@@ -109,7 +122,8 @@ async fn introduce(
     .await?;
     let (data_dir, secret) = (data.path().display(), &context.config.field_password);
     let places = format!(
-        "data: {data_dir}\nfield password: {secret} (keep a copy elsewhere: without it the data cannot be opened)"
+        "data: {data_dir}\nfield password: {secret} (keep a copy elsewhere: without it the data cannot be opened)\n\
+         recovery key: none yet; postern slots add recovery prints one, for the day the field password is lost"
     );
     let mut json = json!({ "DataDirectory": data_dir.to_string(), "FieldPassword": secret.to_string() });
     let for_people = if output::a_person_reads() {

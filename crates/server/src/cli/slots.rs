@@ -50,7 +50,7 @@ pub(super) struct Change {
 }
 
 #[derive(Args)]
-struct New {
+pub(super) struct New {
     /// A file with the new field password, or - for standard input [default: it is asked for, twice]
     #[arg(long, value_name = "PATH")]
     new_password_file: Option<PathBuf>,
@@ -131,6 +131,16 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
 }
 
 impl New {
+    /// A field password, unless a key file is given.
+    pub(super) fn of_no_kind(&self) -> Result<SlotSecret, Failure> {
+        let kind = if self.new_key_file.is_some() {
+            Kind::KeyFile
+        } else {
+            Kind::Password
+        };
+        self.secret(kind).map(|(secret, _)| secret)
+    }
+
     /// The new secret; of a recovery key also what to show.
     fn secret(&self, kind: Kind) -> Result<(SlotSecret, Option<Zeroizing<String>>), Failure> {
         match kind {

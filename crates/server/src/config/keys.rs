@@ -31,7 +31,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 11] = [
+pub(super) static KEYS: [Key; 12] = [
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -60,6 +60,13 @@ pub(super) static KEYS: [Key; 11] = [
         "POSTERN_PASSWORD_ITERATIONS",
         Kind::Number,
         "600000",
+    ),
+    // The age at which the server makes a new signing key by itself; empty: never.
+    key(
+        "signing_key_max_age",
+        "POSTERN_SIGNING_KEY_MAX_AGE",
+        Kind::Text,
+        "",
     ),
     // A shell command that prints the field password.
     key(

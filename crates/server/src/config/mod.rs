@@ -24,6 +24,7 @@ pub(crate) use layers::Source;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use authcore::{AuthorityOptions, IntegrityOptions, PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN};
 
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) minimum_password_length: usize,
     pub(crate) password_iterations: u32,
     pub(crate) field_password: FieldPassword,
+    /// The age at which a signing key is replaced by itself.
+    pub(crate) signing_key_max_age: Option<Duration>,
     /// Where the witness is, if there is one.
     pub(crate) witness: Option<PathBuf>,
     pub(crate) log: String,
@@ -151,6 +154,7 @@ impl Config {
                 PASSWORD_ITERATIONS_MIN..=PASSWORD_ITERATIONS_MAX,
             )?,
             field_password: field_password(flags, environment, &layers)?,
+            signing_key_max_age: layers.optional("signing_key_max_age", signing_key_age)?,
             witness: layers.optional("witness", |text| {
                 let path = PathBuf::from(text);
                 if path.is_absolute() {
@@ -188,6 +192,7 @@ impl Config {
             password_iterations: self.password_iterations,
             minimum_password_length: self.minimum_password_length,
             own_names: self.own_names.clone(),
+            rotate_signing_after: self.signing_key_max_age,
             integrity: IntegrityOptions {
                 witness: self.witness.clone(),
                 ..IntegrityOptions::default()
@@ -199,6 +204,15 @@ impl Config {
     pub(crate) fn scheme(&self) -> Scheme {
         self.url.as_ref().map_or(Scheme::Http, |url| url.scheme)
     }
+}
+
+/// Below an hour, keys would come faster than the last tokens of the old ones go.
+fn signing_key_age(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(3600);
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|age| *age >= LEAST)
+        .ok_or_else(|| "it is an hour or more, such as 90d".to_owned())
 }
 
 /// The one source that was given, or the file that the first start makes.

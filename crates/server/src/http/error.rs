@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use authcore::{
-    Busy, ChangeError, CreateAccessKeyError, OneUseError, RefreshError, SettingError, SignInError,
-    StoreError, TooLong, Unauthorized, VerifyError,
+    Busy, ChangeError, CreateAccessKeyError, OneUseError, RefreshError, RotationFailed, SettingError,
+    SignInError, StoreError, TooLong, Unauthorized, VerifyError,
 };
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -253,6 +253,7 @@ impl From<StoreError> for HttpError {
             | StoreError::Busy
             | StoreError::ReadOnly
             | StoreError::Stopped
+            | StoreError::LockedOut(_)
             | StoreError::Closed => Self::Unavailable,
             StoreError::Damaged { .. }
             | StoreError::Seal(_)
@@ -260,6 +261,24 @@ impl From<StoreError> for HttpError {
             | StoreError::Random
             | StoreError::Signing
             | StoreError::Sqlite(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<RotationFailed> for HttpError {
+    fn from(error: RotationFailed) -> Self {
+        match error {
+            RotationFailed::Store(error) => error.into(),
+            RotationFailed::Step(_)
+            | RotationFailed::Slot(_)
+            | RotationFailed::Purge(_)
+            | RotationFailed::Keyring(_)
+            | RotationFailed::Open(_)
+            | RotationFailed::Database(_) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "a rotation of keys failed a request");
+                Self::Unavailable
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(access_keys::list, access_keys::create)) //            GET, POST access-keys
         .routes(routes!(access_keys::revoke)) //                               DELETE access-keys/{id}
         .routes(routes!(keys::list)) //                                        GET keys
+        .routes(routes!(keys::rotate)) //                                      POST keys/rotate
+        .routes(routes!(keys::rotation)) //                                    GET keys/rotation
         .routes(routes!(audit::list)) //                                       GET audit
         .routes(routes!(openapi::document)) //                                 GET openapi.json
         // for everybody

@@ -1,7 +1,7 @@
 //! Which keys there are and how old they are. No byte of a key.
 
-use authcore::{Authority, SigningKeyView, WallTime};
-use fieldcrypt::{Algorithm, KeyInfo};
+use authcore::{Authority, KeyKind, RotationStatus, SigningKeyView, WallTime};
+use fieldcrypt::{Algorithm, Direction, KeyInfo, Phase, UnopenableField};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -97,4 +97,132 @@ fn data_key(key: &KeyInfo, now: WallTime) -> DataKeyItem {
 /// Whole seconds; zero for a key from the future, which a clock set wrong can make.
 fn age(created: WallTime, now: WallTime) -> u64 {
     now.since(created).unwrap_or_default().as_secs()
+}
+
+/// Where a rotation of keys stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RotationReport {
+    /// The rotation of the data key under way; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationItem>,
+    /// The kinds of key that a rotation of all kinds has not come to yet: `signing`, `master`, `data`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pending: Vec<&'static str>,
+}
+
+/// A rotation of the data key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+struct RotationItem {
+    /// `sweeping`, `proving`, `blocked` or `purging`.
+    phase: &'static str,
+    /// `forward`, or `back` when it was called off.
+    direction: &'static str,
+    /// The number of the key that seals.
+    active_key: u32,
+    /// The number of the key that goes.
+    retiring_key: u32,
+    /// Rows walked; one with two sealed fields counts twice.
+    rows_done: u64,
+    /// Rows there were when it began.
+    rows_total: u64,
+    /// When it began (RFC 3339).
+    started: String,
+    /// Fields that do not open, for which the old key stays.
+    unopenable: Vec<UnopenableItem>,
+}
+
+/// A field that does not open.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UnopenableItem {
+    /// Its table.
+    table: String,
+    /// Its column.
+    column: String,
+    /// Its row's primary key.
+    row: String,
+    /// Why it does not open.
+    reason: String,
+}
+
+impl RotationReport {
+    /// Of what the database says.
+    pub(crate) fn of(status: Option<&RotationStatus>, pending: &[KeyKind]) -> Self {
+        Self {
+            rotation: status.map(rotation),
+            pending: pending.iter().map(|kind| kind.name()).collect(),
+        }
+    }
+
+    /// In words.
+    pub(crate) fn for_people(&self) -> String {
+        let mut text = match &self.rotation {
+            None => "no rotation of the data key is under way".to_owned(),
+            Some(at) => {
+                let what = match at.direction {
+                    "back" => "called off: sealing back",
+                    _ => "under way",
+                };
+                format!(
+                    "rotation of the data key from {} to {}, {what}: {}, {} of {} rows, begun {}; \
+                     postern keys rotate data goes on with it",
+                    at.retiring_key, at.active_key, at.phase, at.rows_done, at.rows_total, at.started
+                )
+            }
+        };
+        for field in self.rotation.iter().flat_map(|at| &at.unopenable) {
+            let UnopenableItem {
+                table,
+                column,
+                row,
+                reason,
+            } = field;
+            text.push_str(&format!(
+                "\ndoes not open: {table}.{column} of row {row}: {reason}"
+            ));
+        }
+        if !self.pending.is_empty() {
+            let kinds = self.pending.join(", ");
+            text.push_str(&format!(
+                "\nstill to be made, by postern keys rotate all: {kinds}"
+            ));
+        }
+        text
+    }
+}
+
+fn rotation(status: &RotationStatus) -> RotationItem {
+    let at = &status.rotation;
+    RotationItem {
+        phase: match at.phase {
+            Phase::Sweeping => "sweeping",
+            Phase::Proving => "proving",
+            Phase::Blocked => "blocked",
+            Phase::Purging => "purging",
+        },
+        direction: match at.direction {
+            Direction::Forward => "forward",
+            Direction::Back => "back",
+        },
+        active_key: at.active.0,
+        retiring_key: at.retiring.0,
+        rows_done: at.rows_done,
+        rows_total: at.rows_total,
+        started: WallTime::from_unix_ms(at.started_unix.saturating_mul(1000)).to_rfc3339(),
+        unopenable: status.unopenable.iter().map(UnopenableItem::of).collect(),
+    }
+}
+
+impl UnopenableItem {
+    /// Of what a walk found.
+    pub(crate) fn of(field: &UnopenableField) -> Self {
+        Self {
+            table: field.table.clone(),
+            column: field.column.clone(),
+            row: field.row.clone(),
+            reason: field.reason.clone(),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 /// `3-http-contract.md`, as far as it goes by now.
-const CONTRACT: [&str; 27] = [
+const CONTRACT: [&str; 29] = [
     "delete /api/v1/access-keys/{id}",
     "delete /api/v1/sessions",
     "delete /api/v1/sessions/{id}",
@@ -26,6 +26,7 @@ const CONTRACT: [&str; 27] = [
     "get /api/v1/access-keys",
     "get /api/v1/audit",
     "get /api/v1/keys",
+    "get /api/v1/keys/rotation",
     "get /api/v1/openapi.json",
     "get /api/v1/sessions",
     "get /api/v1/settings",
@@ -43,6 +44,7 @@ const CONTRACT: [&str; 27] = [
     "post /api/v1/auth/refresh/logout",
     "post /api/v1/auth/signin",
     "post /api/v1/auth/status",
+    "post /api/v1/keys/rotate",
     "put /api/v1/password",
     "put /api/v1/settings/{key}",
 ];

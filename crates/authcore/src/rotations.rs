@@ -1,0 +1,155 @@
+//! Rotations of the data key by a running server: on a thread of their own, beside the writer's.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::store::{
+    self, IntegrityOptions, KeyRotation, RotationFailed, RotationProgress, RotationStatus, Store,
+};
+
+/// The service of rotations that this process drives.
+pub struct Rotations {
+    store: Arc<Store>,
+    database: PathBuf,
+    integrity: IntegrityOptions,
+    clock: Clock,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Rotations {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        database: PathBuf,
+        integrity: IntegrityOptions,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            store,
+            database,
+            integrity,
+            clock,
+            thread: Mutex::new(None),
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Where the rotation of the data key stands, whoever drives it; `None` when none is under way.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub fn status(&self) -> Result<Option<RotationStatus>, RotationFailed> {
+        self.store.rotation_status()
+    }
+
+    /// Begins a rotation of the data key, unless one is under way, and goes on with it in the background, here. Returns
+    /// when it has begun.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub async fn rotate_data(&self, client: &Client) -> Result<(), RotationFailed> {
+        match self.drive(Some(client.clone())) {
+            Some(begun) => begun.await.map_err(|_| store::StoreError::Closed)?,
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on, in the background, with a rotation that was broken off, if there is one.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub fn resume(&self) -> Result<(), RotationFailed> {
+        if self.status()?.is_some() {
+            tracing::info!("a rotation of the data key that was broken off goes on");
+            drop(self.drive(None));
+        }
+        Ok(())
+    }
+
+    /// Stops at the end of the batch that runs; the next start goes on.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that rotates the data key had panicked");
+        }
+    }
+
+    /// `None` when a thread is at it already.
+    fn drive(&self, begin: Option<Client>) -> Option<oneshot::Receiver<Result<(), RotationFailed>>> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return None;
+        }
+        let (answer, begun) = oneshot::channel();
+        let opened = KeyRotation::beside(&self.database, &self.integrity, self.store.vault(), &self.clock);
+        let stop = Arc::clone(&self.stop);
+        let run = move || {
+            let begun = opened
+                .map_err(|error| RotationFailed::Open(Box::new(error)))
+                .and_then(|mut rotation| {
+                    if let Some(client) = &begin {
+                        rotation.begin_data(client)?;
+                    }
+                    Ok(rotation)
+                });
+            match begun {
+                Ok(mut rotation) => {
+                    let _ = answer.send(Ok(()));
+                    let client = begin.unwrap_or_else(Client::server);
+                    if let Err(error) = walk(&mut rotation, &client, &stop) {
+                        tracing::error!(
+                            ?error,
+                            "the rotation of the data key stopped; the next one goes on"
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(?error, "a rotation of the data key did not begin");
+                    let _ = answer.send(Err(error));
+                }
+            }
+        };
+        match std::thread::Builder::new()
+            .name("key-rotation".to_owned())
+            .spawn(run)
+        {
+            Ok(started) => *thread = Some(started),
+            Err(error) => tracing::error!(%error, "the thread that rotates the data key did not start"),
+        }
+        Some(begun)
+    }
+}
+
+fn walk(rotation: &mut KeyRotation, client: &Client, stop: &AtomicBool) -> Result<(), RotationFailed> {
+    while !stop.load(Ordering::Relaxed) {
+        match rotation.advance_data(client)? {
+            RotationProgress::Walking { .. } | RotationProgress::Purging => {}
+            RotationProgress::Blocked(fields) => {
+                for field in fields {
+                    tracing::error!(
+                        table = field.table,
+                        column = field.column,
+                        row = field.row,
+                        reason = field.reason,
+                        "a field does not open: the old data key stays until it is mended or deleted"
+                    );
+                }
+                break;
+            }
+            RotationProgress::Done => {
+                tracing::info!("the data key is rotated; nothing of the old one is left in the files");
+                break;
+            }
+        }
+    }
+    Ok(())
+}
