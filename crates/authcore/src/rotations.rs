@@ -84,7 +84,7 @@ impl Rotations {
     }
 
     /// `None` when a thread is at it already.
-    fn drive(&self, begin: Option<Client>) -> Option<oneshot::Receiver<Result<(), RotationFailed>>> {
+    fn drive(&self, for_whom: Option<Client>) -> Option<oneshot::Receiver<Result<(), RotationFailed>>> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return None;
@@ -93,18 +93,18 @@ impl Rotations {
         let opened = KeyRotation::beside(&self.database, &self.integrity, self.store.vault(), &self.clock);
         let stop = Arc::clone(&self.stop);
         let run = move || {
-            let begun = opened
+            let rotation = opened
                 .map_err(|error| RotationFailed::Open(Box::new(error)))
                 .and_then(|mut rotation| {
-                    if let Some(client) = &begin {
+                    if let Some(client) = &for_whom {
                         rotation.begin_data(client)?;
                     }
                     Ok(rotation)
                 });
-            match begun {
+            match rotation {
                 Ok(mut rotation) => {
                     let _ = answer.send(Ok(()));
-                    let client = begin.unwrap_or_else(Client::server);
+                    let client = for_whom.unwrap_or_else(Client::server);
                     if let Err(error) = walk(&mut rotation, &client, &stop) {
                         tracing::error!(
                             ?error,

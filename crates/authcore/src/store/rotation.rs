@@ -142,7 +142,7 @@ impl KeyRotation {
     /// See [`RotationFailed`].
     pub fn other_slots(&self, secret: &SlotSecret) -> Result<Vec<SlotInfo>, RotationFailed> {
         let opened = self.master_access(secret)?.slot();
-        let mut slots = Vault::slots(&self.connection).map_err(open_error)?;
+        let mut slots = Vault::slots(&self.connection)?;
         slots.retain(|slot| slot.id != opened);
         Ok(slots)
     }
@@ -232,9 +232,7 @@ impl KeyRotation {
         let first = secrets.first().ok_or(SlotError::NoSlotStays)?;
         let rotated = access.rotate_master_key(&mut self.connection, secrets)?;
         // The slot that this process was opened with may be gone.
-        self.vault
-            .unlock_again(&self.connection, first)
-            .map_err(open_error)?;
+        self.vault.unlock_again(&self.connection, first)?;
         let now = self.clock.now().wall;
         let event = AuditEvent::MasterKeyReplaced {
             kept: rotated.kept.iter().map(|slot| slot.0).collect(),
@@ -248,7 +246,7 @@ impl KeyRotation {
     }
 
     fn master_access(&self, secret: &SlotSecret) -> Result<MasterAccess, RotationFailed> {
-        Ok(MasterAccess::unlock(&self.connection, secret).map_err(open_error)?)
+        Ok(MasterAccess::unlock(&self.connection, secret)?)
     }
 
     /// After the theft of a slot's secret: gives the slot that it opens a new one, makes a new master key, and ends every
@@ -266,8 +264,7 @@ impl KeyRotation {
     ) -> Result<MasterKeyRotated, RotationFailed> {
         let mut access = self.master_access(known)?;
         let slot = access.slot();
-        let label = Vault::slots(&self.connection)
-            .map_err(open_error)?
+        let label = Vault::slots(&self.connection)?
             .into_iter()
             .find(|listed| listed.id == slot)
             .map(|listed| listed.label);
@@ -417,8 +414,10 @@ impl KeyRotation {
     }
 }
 
-fn open_error(error: fieldcrypt::UnlockError) -> Box<OpenError> {
-    Box::new(error.into())
+impl From<fieldcrypt::UnlockError> for RotationFailed {
+    fn from(error: fieldcrypt::UnlockError) -> Self {
+        Self::Open(Box::new(error.into()))
+    }
 }
 
 impl Store {

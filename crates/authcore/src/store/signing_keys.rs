@@ -93,7 +93,7 @@ pub(super) fn replace_old(
     now: Moment,
 ) -> Result<usize, StoreError> {
     let age = now.wall.since(room.live.signing_keys().signing_since());
-    if !after.zip(age).is_some_and(|(after, age)| age >= after) {
+    if after.zip(age).is_none_or(|(after, age)| age < after) {
         return Ok(0);
     }
     let key = NewSigningKey::random()?;
