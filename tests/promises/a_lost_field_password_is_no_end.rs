@@ -1,10 +1,10 @@
-//! Key slots: several ways in, each proven before another goes; and keys that turn while people are signed in.
+//! Key slots: several ways in, each proven before another goes.
 #![expect(clippy::disallowed_methods, reason = "a thief reads with SQL")]
 
 use e2e_support::Postern;
 use serde_json::Value;
 
-use crate::owner::{Held, PASSWORD, login, signed_in};
+use crate::owner::{Held, PASSWORD, login, refused, signed_in};
 
 fn slots(postern: &Postern) -> Vec<(i64, String)> {
     let list = postern.says_json(&["slots", "list"]);
@@ -22,13 +22,6 @@ fn slots(postern: &Postern) -> Vec<(i64, String)> {
     slots.iter().map(of).collect()
 }
 
-#[track_caller]
-fn refused(output: &std::process::Output, code: i32, word: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(word), "{said}");
-}
-
 /// The wrapped master key of the first slot.
 fn slot_one(postern: &Postern) -> Vec<u8> {
     let database = postern.data_dir().join("postern.sqlite");
@@ -39,22 +32,6 @@ fn slot_one(postern: &Postern) -> Vec<u8> {
         .expect("it opens")
         .query_row(sql, [], |row| row.get(0))
         .expect("there")
-}
-
-/// What a rotation must leave nowhere: the wrapped data keys, and values sealed with them that the server does not write
-/// anew by itself.
-fn stored(postern: &Postern) -> Vec<Vec<u8>> {
-    let database = rusqlite::Connection::open_with_flags(
-        postern.data_dir().join("postern.sqlite"),
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-    );
-    let database = database.expect("it opens");
-    let sql = "SELECT wrapped_key FROM fieldcrypt_keys WHERE purpose = 'data' AND state = 'active'
-               UNION ALL SELECT value FROM settings UNION ALL SELECT private_key FROM signing_keys
-               UNION ALL SELECT record FROM passwords";
-    let mut statement = database.prepare(sql).expect("prepares");
-    let rows = statement.query_map([], |row| row.get(0)).expect("reads");
-    rows.collect::<Result<_, _>>().expect("blobs")
 }
 
 #[test]
@@ -164,73 +141,18 @@ fn slots_come_and_go_but_the_last_one_stays() {
 }
 
 #[test]
-fn a_new_signing_key_leaves_everybody_signed_in_and_both_keys_published() {
-    let (postern, held) = signed_in();
-    let keys = |postern: &Postern| {
-        let jwks = postern.send("GET", "/.well-known/jwks.json", &[], &Value::Null);
-        jwks.body
-            .get("keys")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len)
-    };
-    assert_eq!(keys(&postern), 1);
-    let _ = postern.says(&["keys", "rotate", "signing"]);
-    // A sign-in takes in what the command did before it goes on.
-    let new = Held::of(&login(&postern.base, PASSWORD).expect("an answer"));
-    assert_eq!(keys(&postern), 2);
-    assert!(new.is_good(&postern) && held.is_good(&postern));
-    let kid = |held: &Held| held.access_token.split('.').next().map(str::to_owned);
-    assert!(kid(&new) != kid(&held), "the new key signs");
-}
-
-#[test]
-fn the_data_key_turns_beside_the_server_and_the_old_one_is_destroyed() {
-    let (postern, held) = signed_in();
-    let set = postern.run_fed(
-        &["settings", "set", "secret.up", "--value-file", "-"],
-        "a sealed value",
+fn the_first_start_offers_a_recovery_key_to_a_person_and_it_opens_the_database() {
+    // The person presses Enter. script(1) makes the terminal; when it is killed, the terminal hangs up and the server ends.
+    let at_a_terminal = "echo > typed; exec script -qec \"'$0' serve\" /dev/null < typed";
+    let postern = Postern::start_from(env!("CARGO_BIN_EXE_postern"), &[], at_a_terminal);
+    assert!(postern.said.contains("Make one now? [Y/n]"), "{}", postern.said);
+    let (_, after) = postern.said.split_once("shown this once").expect("shown");
+    let recovery = after.lines().nth(1).expect("in a line of its own").trim();
+    let opened = postern.run_fed(&["slots", "list", "--recovery-key-file", "-"], recovery);
+    assert!(
+        opened.status.success(),
+        "{}",
+        String::from_utf8_lossy(&opened.stderr)
     );
-    assert!(set.status.success());
-    let mut held = held;
-    for turn in 1..=2 {
-        let old = stored(&postern);
-        assert!(
-            old.iter().all(|bytes| postern.data_holds_bytes(bytes)),
-            "control: they are there"
-        );
-        let _ = postern.says(&["keys", "rotate", "data"]);
-        let left = old.iter().filter(|bytes| postern.data_holds_bytes(bytes)).count();
-        assert_eq!(left, 0, "of {} old keys and values", old.len());
-        // Beside the server that runs.
-        let said = postern.says(&["keys", "verify"]);
-        assert!(said.contains("sealed fields open"), "{said}");
-        let keys = postern.says_json(&["keys", "status"]);
-        let data: Vec<_> = keys
-            .get("DataKeys")
-            .and_then(Value::as_array)
-            .expect("a list")
-            .iter()
-            .filter(|key| key.get("Purpose").and_then(Value::as_str) == Some("data"))
-            .filter_map(|key| key.get("State").and_then(Value::as_str))
-            .collect();
-        assert_eq!(
-            data.iter().filter(|state| **state == "active").count(),
-            1,
-            "{data:?}"
-        );
-        assert_eq!(
-            data.iter().filter(|state| **state == "destroyed").count(),
-            turn,
-            "{data:?}"
-        );
-        held = Held::of(&held.refresh(&postern));
-        assert!(held.is_good(&postern), "signed in all the while");
-    }
-    assert_eq!(
-        postern.says(&["settings", "get", "secret.up", "--reveal"]),
-        "a sealed value\n"
-    );
-    let postern = postern.killed_and_restarted();
-    assert!(Held::of(&held.refresh(&postern)).is_good(&postern));
-    assert_eq!(login(&postern.base, PASSWORD).expect("an answer").status, 200);
+    assert!(!postern.data_holds(recovery));
 }

@@ -8,5 +8,6 @@ mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
 mod every_row_of_the_contract;
+mod keys_turn;
 mod owner;
 mod what_is_not_the_contract_gets_its_status;

@@ -78,3 +78,11 @@ pub(crate) fn signed_in() -> (Postern, Held) {
     let held = Held::of(&login(&postern.base, PASSWORD).expect("an answer"));
     (postern, held)
 }
+
+/// A command that failed with that exit code, and whose complaint holds that word.
+#[track_caller]
+pub(crate) fn refused(output: &std::process::Output, code: i32, word: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(word), "{said}");
+}

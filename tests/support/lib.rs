@@ -147,6 +147,11 @@ impl Postern {
         self.base.trim_start_matches("http://")
     }
 
+    /// Waits until the server has ended by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.wait().expect("ended").code()
+    }
+
     /// Asks the server to stop, and waits until it has.
     pub fn stop(&mut self) -> Option<i32> {
         let asked = Command::new("kill")

@@ -147,20 +147,21 @@ impl KeyRotation {
         Ok(slots)
     }
 
-    /// Notes that keys of these kinds are to be made, one after the other, until each is: for a rotation of several kinds
-    /// that is killed and run again. Where some are noted already, these are what is left to do. Returns what is.
+    /// The kinds of key that a rotation of several kinds, broken off, has not come to.
     ///
     /// # Errors
     /// See [`RotationFailed`].
-    pub fn plan(&mut self, kinds: &[KeyKind]) -> Result<Vec<KeyKind>, RotationFailed> {
-        self.commit(|transaction, vault| {
-            let mut left = pending_keys::load(transaction, vault)?;
-            if left.is_empty() {
-                left = kinds.to_vec();
-                pending_keys::put(transaction, vault, &left)?;
-            }
-            Ok(left)
-        })
+    pub fn pending(&self) -> Result<Vec<KeyKind>, RotationFailed> {
+        Ok(pending_keys::load(&self.connection, &self.vault)?)
+    }
+
+    /// Notes that keys of these kinds are to be made, one after the other, until each is: for a rotation of several kinds
+    /// that is killed and run again.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub fn plan(&mut self, kinds: &[KeyKind]) -> Result<(), RotationFailed> {
+        self.commit(|transaction, vault| Ok(pending_keys::put(transaction, vault, kinds)?))
     }
 
     /// Makes a new signing key; tokens signed with the one before stay good until they expire.
@@ -249,10 +250,9 @@ impl KeyRotation {
         Ok(MasterAccess::unlock(&self.connection, secret)?)
     }
 
-    /// After the theft of a slot's secret: gives the slot that it opens a new one, makes a new master key, and ends every
-    /// session and token. The other slots are removed: what they hold may be known too. In this order the new master key
-    /// is never wrapped under a secret that is known. The purge is that of the rotation of the data key, which is the
-    /// caller's next step.
+    /// After the theft of a slot's secret: gives the slot that it opens a new one and makes a new master key. The other
+    /// slots are removed: what they hold may be known too. In this order the new master key is never wrapped under a secret
+    /// that is known. The purge is that of the rotation of the data key, which is the caller's next step.
     ///
     /// # Errors
     /// See [`RotationFailed`]. The new secret may open the database already, and the old one never does then.

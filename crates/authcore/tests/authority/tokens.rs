@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use authcore::{
-    Client, OneUseError, Operation, Permission, Principal, Remember, Scope, Scopes, SignInError,
-    SigninTokenAuthority,
+    Authority, AuthorityOptions, Client, OneUseError, Operation, Permission, Principal, Remember, Scope,
+    Scopes, SignInError, SigninTokenAuthority,
 };
 
-use crate::house::{Held, House, browser, good};
+use fieldcrypt::SlotSecret;
+
+use crate::house::{FIELD, Held, House, PASSWORD, browser, good, options, verify};
 
 #[tokio::test]
 async fn a_refresh_rotates_and_both_access_tokens_are_good() {
@@ -190,4 +192,30 @@ async fn tokens_signed_before_a_rotation_stay_good_and_both_keys_are_published()
         jwks.get("keys").and_then(|keys| keys.as_array()).map(Vec::len),
         Some(2)
     );
+}
+
+#[tokio::test]
+async fn a_signing_key_is_replaced_by_itself_at_its_age_and_not_before() {
+    const AGE: Duration = Duration::from_secs(90 * 86_400);
+    let house = House::new();
+    house.authority.shutdown();
+    let options = AuthorityOptions {
+        rotate_signing_after: Some(AGE),
+        ..options(house.folder.path(), &house.clock)
+    };
+    let authority = Authority::open(&options, &SlotSecret::password(FIELD)).expect("opens");
+    let house = House { authority, ..house };
+    // A password check waits until the writer has looked after everything that is due.
+    let keys = async || {
+        drop(verify(&house.authority, PASSWORD).await);
+        house.authority.signing_keys().list().len()
+    };
+    house.clock.advance(AGE.saturating_sub(Duration::from_secs(60)));
+    assert_eq!(keys().await, 1);
+    let tokens = house.sign_in().await;
+    house.clock.advance(Duration::from_secs(60));
+    assert_eq!(keys().await, 2, "the old one verifies on");
+    assert!(house.is_good(&tokens), "nobody is signed out");
+    house.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(keys().await, 1, "until the last token it signed has expired");
 }

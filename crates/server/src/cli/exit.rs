@@ -314,8 +314,7 @@ const fn of_store(error: &StoreError) -> Exit {
         StoreError::Full | StoreError::ReadOnly | StoreError::Stopped | StoreError::Sqlite(_) => Exit::Io,
         StoreError::Busy => Exit::TryLater,
         StoreError::Damaged { .. } | StoreError::Keyring(_) => Exit::Data,
-        StoreError::LockedOut(_) => Exit::Unavailable,
         StoreError::Closed | StoreError::Seal(_) | StoreError::Signing => Exit::Software,
-        StoreError::Random => Exit::Unavailable,
+        StoreError::Random | StoreError::LockedOut(_) => Exit::Unavailable,
     }
 }

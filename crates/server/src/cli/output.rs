@@ -83,14 +83,19 @@ impl Output {
     /// # Errors
     /// As [`Output::answer`].
     pub(super) fn list(self, json: &impl Serialize, member: &str, columns: &[Column]) -> Result<(), Failure> {
-        self.lists(json, &[(member, columns)])
+        self.lists(json, &[(member, columns)], "")
     }
 
-    /// Several lists of one answer, each a table.
+    /// Several lists of one answer, each a table, and what else there is to say.
     ///
     /// # Errors
     /// As [`Output::answer`].
-    pub(super) fn lists(self, json: &impl Serialize, lists: &[(&str, &[Column])]) -> Result<(), Failure> {
+    pub(super) fn lists(
+        self,
+        json: &impl Serialize,
+        lists: &[(&str, &[Column])],
+        more: &str,
+    ) -> Result<(), Failure> {
         if self.json {
             return print_json(json);
         }
@@ -99,7 +104,8 @@ impl Output {
             let items = whole.get(member).and_then(Value::as_array);
             table(items.map_or(&[], Vec::as_slice), columns)
         });
-        print(&tables.collect::<Vec<_>>().join("\n"))
+        let more = Some(format!("{more}\n")).filter(|_| !more.is_empty());
+        print(&tables.chain(more).collect::<Vec<_>>().join("\n"))
     }
 
     /// That something was done, unless nobody wants to know.

@@ -1,6 +1,8 @@
 //! How far something is: a bar with rate and time left for a person at a terminal, a line now and then for others.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::output::Output;
@@ -27,10 +29,15 @@ impl Progress {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = format!(
-            "{{bar:30}} {{percent:>3}} %  {{human_pos}} of {{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+            "{{bar:30}} {{percent:>3}} %  {{human_pos}} of {{human_len}} {unit}, {{rate}}, {{eta}} left"
         );
         if let Ok(style) = ProgressStyle::with_template(&style) {
-            bar.set_style(style);
+            bar.set_style(
+                style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+                    // A bar that cannot be drawn is no reason to stop.
+                    let _ = write!(out, "{:.0}/s", state.per_sec());
+                }),
+            );
         }
         Self {
             output,

@@ -1,6 +1,6 @@
 //! Asking the person at the terminal for a secret, or reading it from the file that stands in.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -67,6 +67,23 @@ pub(super) fn secret(
 /// Whether there is a person to ask.
 pub(super) fn somebody_is_there() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Yes or no, from the person at the terminal; yes when only Enter is pressed, no when nothing more comes.
+///
+/// # Errors
+/// When the terminal does not answer.
+pub(super) fn yes(question: &str) -> Result<bool, Failure> {
+    let failed = |error| Failure::new(Exit::Io, format!("the terminal does not answer: {error}"));
+    let mut terminal = io::stderr().lock();
+    write!(terminal, "{question} [Y/n] ")
+        .and_then(|()| terminal.flush())
+        .map_err(failed)?;
+    let mut answer = String::new();
+    if io::stdin().read_line(&mut answer).map_err(failed)? == 0 {
+        return Ok(false);
+    }
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
 }
 
 /// A secret from the person at the terminal, or nothing.

@@ -3,15 +3,16 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use authcore::{Authority, AuthorityOptions, SIGNIN_TOKEN_LIFE_MAX};
+use authcore::{Authority, AuthorityOptions, SIGNIN_TOKEN_LIFE_MAX, Slots};
 use fieldcrypt::SlotSecret;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::arguments::Serve;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::signin_link::make_link;
-use super::{logging, output, prompt};
+use super::{logging, output, prompt, slots};
 use crate::app::App;
 use crate::config::data_dir::DataDir;
 use crate::http::config::HttpConfig;
@@ -40,17 +41,18 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let mut options = context.config.authority_options(data.database());
     options.integrity.accept_tampered = arguments.accept_tampered;
     options.integrity.accept_rollback = arguments.accept_rollback;
+    options.rotate_signing_after = config.signing_key_max_age;
     let authority = if first {
         let secret = config.field_password.read_or_make(&data)?;
-        first_start(&options, &data, &secret)?
+        let authority = first_start(&options, &data, &secret)?;
+        let recovery_key = offered_recovery_key(context, &options, &secret)?;
+        introduce(context, &authority, &data, address, recovery_key).await?;
+        authority
     } else {
         let secret = config.field_password.read(prompt::field_password)?;
         Authority::open(&options, &secret)?
     };
     let authority = Arc::new(authority);
-    if first {
-        introduce(context, &authority, &data, address).await?;
-    }
     let base = config.base_url(address);
     context
         .output
@@ -106,6 +108,26 @@ fn first_start(
     Ok(Authority::open(options, secret)?)
 }
 
+/// Makes a recovery key, if there is a person who wants one; what it returns is to be shown.
+fn offered_recovery_key(
+    context: &Context,
+    options: &AuthorityOptions,
+    secret: &SlotSecret,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    let asks = prompt::somebody_is_there() && output::a_person_reads() && context.output.a_person_watches();
+    if !asks
+        || !prompt::yes(
+            "A recovery key opens the database when the field password is lost. It is shown once, to be printed.\n\
+             Make one now?",
+        )?
+    {
+        return Ok(None);
+    }
+    let (recovery_key, shown) = slots::new_recovery_key()?;
+    Slots::open(options, secret)?.add(&recovery_key, "made at the first start")?;
+    Ok(Some(shown))
+}
+
 /// Says where things are, and gives the link: to a person at a terminal, else to a file that only the owner reads, since
 /// what is not a terminal may be a log.
 async fn introduce(
@@ -113,6 +135,7 @@ async fn introduce(
     authority: &Authority,
     data: &DataDir,
     address: SocketAddr,
+    recovery_key: Option<Zeroizing<String>>,
 ) -> Result<(), Failure> {
     let link = make_link(
         authority,
@@ -121,9 +144,17 @@ async fn introduce(
     )
     .await?;
     let (data_dir, secret) = (data.path().display(), &context.config.field_password);
+    let recovery_key = match &recovery_key {
+        Some(key) => format!(
+            "shown this once; print it and keep it away from this machine\n  {}",
+            key.as_str()
+        ),
+        None => "none yet; postern slots add recovery prints one, for the day the field password is lost"
+            .to_owned(),
+    };
     let places = format!(
         "data: {data_dir}\nfield password: {secret} (keep a copy elsewhere: without it the data cannot be opened)\n\
-         recovery key: none yet; postern slots add recovery prints one, for the day the field password is lost"
+         recovery key: {recovery_key}"
     );
     let mut json = json!({ "DataDirectory": data_dir.to_string(), "FieldPassword": secret.to_string() });
     let for_people = if output::a_person_reads() {

@@ -153,12 +153,7 @@ impl New {
                 }
                 Ok((SlotSecret::password(&typed), None))
             }
-            Kind::Recovery => {
-                let key = RecoveryKey::generate().map_err(|error| Failure::of(Exit::Unavailable, &error))?;
-                let shown = key.expose_printable();
-                let shown = Zeroizing::new(secrecy::ExposeSecret::expose_secret(&shown).to_owned());
-                Ok((SlotSecret::recovery_key(key), Some(shown)))
-            }
+            Kind::Recovery => new_recovery_key().map(|(secret, shown)| (secret, Some(shown))),
             Kind::KeyFile => {
                 let path = self.new_key_file.as_deref().ok_or_else(|| {
                     Failure::new(Exit::Usage, "which key file is not said")
@@ -170,6 +165,14 @@ impl New {
             }
         }
     }
+}
+
+/// A recovery key, and what to show of it, once.
+pub(super) fn new_recovery_key() -> Result<(SlotSecret, Zeroizing<String>), Failure> {
+    let key = RecoveryKey::generate().map_err(|error| Failure::of(Exit::Unavailable, &error))?;
+    let printable = key.expose_printable();
+    let shown = Zeroizing::new(secrecy::ExposeSecret::expose_secret(&printable).to_owned());
+    Ok((SlotSecret::recovery_key(key), shown))
 }
 
 fn tell(context: &Context, done: &str, id: SlotId, shown: Option<&Zeroizing<String>>) -> Result<(), Failure> {

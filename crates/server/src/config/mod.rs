@@ -192,7 +192,6 @@ impl Config {
             password_iterations: self.password_iterations,
             minimum_password_length: self.minimum_password_length,
             own_names: self.own_names.clone(),
-            rotate_signing_after: self.signing_key_max_age,
             integrity: IntegrityOptions {
                 witness: self.witness.clone(),
                 ..IntegrityOptions::default()

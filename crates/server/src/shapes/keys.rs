@@ -156,9 +156,14 @@ impl RotationReport {
         }
     }
 
+    /// Whether there is anything to tell.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.rotation.is_some() || !self.pending.is_empty()
+    }
+
     /// In words.
     pub(crate) fn for_people(&self) -> String {
-        let mut text = match &self.rotation {
+        let mut lines = vec![match &self.rotation {
             None => "no rotation of the data key is under way".to_owned(),
             Some(at) => {
                 let what = match at.direction {
@@ -171,25 +176,22 @@ impl RotationReport {
                     at.retiring_key, at.active_key, at.phase, at.rows_done, at.rows_total, at.started
                 )
             }
-        };
-        for field in self.rotation.iter().flat_map(|at| &at.unopenable) {
+        }];
+        let unopenable = self.rotation.iter().flat_map(|at| &at.unopenable);
+        lines.extend(unopenable.map(|field| {
             let UnopenableItem {
                 table,
                 column,
                 row,
                 reason,
             } = field;
-            text.push_str(&format!(
-                "\ndoes not open: {table}.{column} of row {row}: {reason}"
-            ));
-        }
+            format!("does not open: {table}.{column} of row {row}: {reason}")
+        }));
         if !self.pending.is_empty() {
             let kinds = self.pending.join(", ");
-            text.push_str(&format!(
-                "\nstill to be made, by postern keys rotate all: {kinds}"
-            ));
+            lines.push(format!("still to be made, by postern keys rotate all: {kinds}"));
         }
-        text
+        lines.join("\n")
     }
 }
 

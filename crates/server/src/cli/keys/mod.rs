@@ -5,11 +5,12 @@ mod verify;
 
 use clap::Subcommand;
 use fieldcrypt::UnopenableField;
+use serde::Serialize;
 
 use super::context::Context;
 use super::exit::Failure;
 use super::output::Column;
-use crate::shapes::keys::KeyList;
+use crate::shapes::keys::{KeyList, RotationReport};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -36,15 +37,30 @@ const SEALING: [Column; 6] = [
     Column::new("FIELDS SEALED", "FieldsSealed"),
 ];
 
+#[derive(Serialize)]
+struct KeyStatus {
+    #[serde(flatten)]
+    keys: KeyList,
+    #[serde(flatten)]
+    rotation: RotationReport,
+}
+
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Status => {
-            let keys = context
-                .with_authority(async |authority| Ok(KeyList::of(authority)))
+            let status = context
+                .with_authority(async |authority| {
+                    let rotation = authority.rotations().status()?;
+                    Ok(KeyStatus {
+                        keys: KeyList::of(authority),
+                        rotation: RotationReport::of(rotation.as_ref(), &[]),
+                    })
+                })
                 .await?;
-            context
-                .output
-                .lists(&keys, &[("SigningKeys", &SIGNING), ("DataKeys", &SEALING)])
+            let lists: [(_, &[Column]); 2] = [("SigningKeys", &SIGNING), ("DataKeys", &SEALING)];
+            let rotation = Some(&status.rotation).filter(|rotation| rotation.is_under_way());
+            let rotation = rotation.map_or_else(String::new, RotationReport::for_people);
+            context.output.lists(&status, &lists, &rotation)
         }
         Command::Verify => verify::run(context),
         Command::Rotate(rotate) => rotate::run(context, rotate),

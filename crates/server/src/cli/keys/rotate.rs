@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::prompt;
-use crate::cli::slots::New;
+use crate::cli::slots::{New, new_recovery_key};
 use crate::config::secret_file;
 use crate::shapes::keys::RotationReport;
 
@@ -31,14 +31,14 @@ pub(in crate::cli) struct Rotate {
     #[arg(long)]
     emergency: bool,
     #[command(flatten)]
-    keep: Keep,
+    keep: WaysIn,
     #[command(flatten)]
     new: New,
 }
 
 /// Secrets of slots that are to open the database as before; a new master key must be wrapped for each.
 #[derive(Args)]
-struct Keep {
+struct WaysIn {
     /// With master or all: a file with the field password of another slot that stays; may be given several times
     #[arg(long, value_name = "PATH")]
     keep_password_file: Vec<PathBuf>,
@@ -85,32 +85,40 @@ pub(super) fn run(context: &Context, arguments: &Rotate) -> Result<(), Failure> 
     }
 }
 
-fn rotate(context: &Context, kind: Kind, keep: &Keep) -> Result<(), Failure> {
+fn rotate(context: &Context, kind: Kind, keep: &WaysIn) -> Result<(), Failure> {
     let (options, secret) = context.existing_database()?;
     let mut rotation = KeyRotation::open(&options, &secret)?;
     let client = Client::local();
     // A single kind is made now, whatever an earlier rotation of all kinds has left to do.
-    let kinds = match kind {
-        Kind::All => rotation.plan(kind.kinds())?,
-        Kind::Signing | Kind::Data | Kind::Master => kind.kinds().to_vec(),
+    let left = match kind {
+        Kind::All => rotation.pending()?,
+        Kind::Signing | Kind::Data | Kind::Master => Vec::new(),
+    };
+    let wanted = if left.is_empty() {
+        kind.kinds().to_vec()
+    } else {
+        left
     };
     // Whoever is asked for secrets is asked before anything changes.
     let mut secrets = Vec::new();
-    if kinds.contains(&KeyKind::Master) {
+    if wanted.contains(&KeyKind::Master) {
         let others = rotation.other_slots(&secret)?;
         secrets.push(secret);
         keep.collect(&others, &mut secrets)?;
     }
+    if let Kind::All = kind {
+        rotation.plan(&wanted)?;
+    }
     let mut done = Vec::new();
-    let mut answer = json!({ "Rotated": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>() });
-    for kind in &kinds {
-        match kind {
+    let mut answer = json!({ "Rotated": wanted.iter().map(|kind| kind.name()).collect::<Vec<_>>() });
+    for next in &wanted {
+        match next {
             KeyKind::Signing => {
-                let kid = rotation.rotate_signing(&client)?.to_string();
+                let new = rotation.rotate_signing(&client)?.to_string();
                 done.push(format!(
-                    "key {kid} signs from now on; the one before verifies until the last token it signed has expired"
+                    "key {new} signs from now on; the one before verifies until the last token it signed has expired"
                 ));
-                put(&mut answer, "Kid", Value::from(kid));
+                put(&mut answer, "Kid", Value::from(new));
             }
             KeyKind::Master => {
                 let rotated = rotation.rotate_master(&secrets, &client)?;
@@ -147,7 +155,7 @@ fn walk(context: &Context, rotation: &mut KeyRotation) -> Result<(), Failure> {
         match rotation.advance_data(&client)? {
             RotationProgress::Walking { done, total } => progress.at(done, total),
             RotationProgress::Purging => {
-                progress.says("the old key is destroyed; rewriting the file without it")
+                progress.says("the old key is destroyed; rewriting the file without it");
             }
             RotationProgress::Blocked(fields) => {
                 progress.end();
@@ -197,7 +205,8 @@ fn emergency(context: &Context, new: &New) -> Result<(), Failure> {
     let client = Client::local();
     let rotated = rotation.replace_all_access(&secret, &replacement, &client)?;
     context.output.warn(
-        "the old secret opens nothing any more: where the server reads it from must hold the new one before its next start",
+        "the old secret opens nothing any more, and a server that was started with it ends by itself: \
+         put the new one where the server reads it from, and start it again",
     );
     let kid = rotation.end_everything(&client)?;
     // One that was under way made its key under the old master key.
@@ -212,31 +221,25 @@ fn emergency(context: &Context, new: &New) -> Result<(), Failure> {
         "Kid": kid.to_string(),
         "SlotsRemoved": rotated.removed.iter().map(|slot| slot.0).collect::<Vec<_>>(),
     });
-    let mut text = format!(
+    let text = format!(
         "every session is ended, every signing, master and data key is new, and no byte of the old ones is in the files\n\
          {COPIES}: whoever has one of them and the old secret reads what it holds. Set a new access password \
          (postern password set), and make access keys and the secrets in your settings anew"
     );
     if had_recovery {
-        let key = RecoveryKey::generate().map_err(|error| Failure::of(Exit::Unavailable, &error))?;
-        let printable = key.expose_printable();
-        let shown = secrecy::ExposeSecret::expose_secret(&printable);
-        let id = rotation.add_slot(
-            &replacement,
-            &SlotSecret::recovery_key(key),
-            "recovery key",
-            &client,
-        )?;
+        let (recovery, shown) = new_recovery_key()?;
+        let shown = shown.as_str();
+        let id = rotation.add_slot(&replacement, &recovery, "recovery key", &client)?;
         put(&mut answer, "RecoveryKey", json!(shown));
-        text.push_str(&format!(
-            "\nslot {id} is a new recovery key, shown this once. Print it and keep it away from this machine:\n  {shown}"
-        ));
+        let text = format!(
+            "{text}\nslot {id} is a new recovery key, shown this once. Print it and keep it away from this machine:\n  {shown}"
+        );
         return context.output.answer(&answer, &text);
     }
     context.output.done(&answer, &text)
 }
 
-impl Keep {
+impl WaysIn {
     /// The secrets of other slots that stay: those given, else those that the person at the terminal types.
     fn collect(&self, others: &[SlotInfo], secrets: &mut Vec<SlotSecret>) -> Result<(), Failure> {
         let before = secrets.len();
