@@ -52,8 +52,8 @@ pub use session::{
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
-    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, RotationFailed, RotationProgress,
-    RotationStatus, SlotChangeError, Slots, StoreError, Verification,
+    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, PLAIN_COLUMNS, RotationFailed,
+    RotationProgress, RotationStatus, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
 };
 pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;

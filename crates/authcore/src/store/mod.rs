@@ -32,6 +32,7 @@ mod slots;
 mod spent_tokens;
 mod writer;
 
+pub use columns::{PLAIN_COLUMNS, sealed_columns};
 pub use error::StoreError;
 pub use inspect::{Inspection, Verification};
 pub(crate) use inspect::{inspect, verify};

@@ -93,16 +93,13 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
         OpenMode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = if mode == OpenMode::ReadOnly && !log_of(path).exists() {
-        Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+    let mut connection = if mode == OpenMode::ReadOnly && !beside(path, "-wal").exists() {
+        let uri = file_uri(path) + "?immutable=1";
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
     } else {
         Connection::open_with_flags(path, flags)?
     };
-    connection.busy_handler(Some(wait_for_lock))?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    for (setting, wanted, reads) in READING {
-        set(&connection, setting, wanted, reads)?;
-    }
+    only_reading(&mut connection)?;
     if mode != OpenMode::ReadOnly {
         for (setting, wanted, reads) in WRITING {
             set(&connection, setting, wanted, reads)?;
@@ -112,19 +109,30 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
     Ok(connection)
 }
 
+/// The settings of a connection that only reads.
+pub(super) fn only_reading(connection: &mut Connection) -> Result<(), ConnectionError> {
+    connection.busy_handler(Some(wait_for_lock))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    for (setting, wanted, reads) in READING {
+        set(connection, setting, wanted, reads)?;
+    }
+    Ok(())
+}
+
 fn wait_for_lock(tries: i32) -> bool {
     std::thread::sleep(BUSY_WAIT);
     tries < BUSY_TRIES
 }
 
-fn log_of(path: &Path) -> std::path::PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
+/// The file of that name with this at its end.
+pub(super) fn beside(path: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// The file as a URI (SQLite, "Uniform Resource Identifiers"), every byte that could mean something else escaped.
-fn immutable_uri(path: &Path) -> String {
+pub(super) fn file_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
@@ -134,7 +142,7 @@ fn immutable_uri(path: &Path) -> String {
             let _ = write!(uri, "%{byte:02x}");
         }
     }
-    uri + "?immutable=1"
+    uri
 }
 
 fn set(

@@ -8,12 +8,14 @@ mod integrity_rows;
 mod integrity_triggers;
 mod key_rows;
 mod layout;
+mod own_columns;
 mod purge_steps;
 mod rotation;
 mod rotation_rows;
 mod schema;
 mod slot_rows;
 mod slots;
+mod survey;
 mod sweep_rows;
 mod trace_rows;
 mod values;
@@ -21,7 +23,9 @@ mod values;
 pub use connection::{ConnectionError, OpenMode, checkpoint_truncate, open_connection};
 pub use field_check::FieldCheck;
 pub(crate) use integrity_rows::OWN_PROTECTED;
+pub use own_columns::{OWN_COLUMNS, PlainColumn, PlainForm};
 pub use slots::MasterKeyRotated;
+pub use survey::{Cell, RowName, Stored, Survey, SurveyError, SurveyedTable};
 
 use std::sync::{PoisonError, RwLock};
 
