@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod doctor;
 mod http;
+mod leak_test;
 mod listener;
 mod shapes;
 mod shutdown;

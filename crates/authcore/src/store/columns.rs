@@ -33,17 +33,18 @@ pub(super) fn registry() -> ColumnRegistry {
 
 /// What stands unsealed beside them and is no secret, though it looks like one: identifiers, keyed hashes, public keys,
 /// names that this program gives.
-pub const PLAIN_COLUMNS: [PlainColumn; 9] = {
-    use PlainForm::{Names, Random, RandomText};
+pub const PLAIN_COLUMNS: [PlainColumn; 10] = {
+    use PlainForm::{Hash, Names, Random, RandomText};
     let column = PlainColumn::new;
     [
+        column("refinery_schema_history", "name", Names, "names of migrations"),
         column("settings", "key", Names, "names of settings"),
         column("server_state", "name", Names, "names of facts"),
         column("sessions", "id", Random { bytes: 16 }, "identifiers of sessions"),
         column(
             "signin_tokens",
             "hash",
-            Random { bytes: 32 },
+            Hash { bytes: 32 },
             "hashes of sign-in tokens, under a sealed key",
         ),
         column(

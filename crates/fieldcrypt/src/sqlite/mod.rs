@@ -25,7 +25,7 @@ pub use field_check::FieldCheck;
 pub(crate) use integrity_rows::OWN_PROTECTED;
 pub use own_columns::{OWN_COLUMNS, PlainColumn, PlainForm};
 pub use slots::MasterKeyRotated;
-pub use survey::{Cell, RowName, Stored, Survey, SurveyError, SurveyedTable};
+pub use survey::{Cell, RowName, RowValue, Stored, Survey, SurveyError, SurveyedTable};
 
 use std::sync::{PoisonError, RwLock};
 

@@ -21,8 +21,16 @@ pub enum PlainForm {
         /// How many.
         bytes: usize,
     },
-    /// Random bytes, or encrypted ones, of any number.
-    RandomOfAnyLength,
+    /// A hash under a key or of something that cannot be guessed, always so many bytes.
+    Hash {
+        /// How many.
+        bytes: usize,
+    },
+    /// Encrypted under a key that is not in the file.
+    Encrypted {
+        /// How many bytes, where that is always the same.
+        bytes: Option<usize>,
+    },
     /// Random bytes in a text form.
     RandomText,
     /// Copies of other tables' primary keys.
@@ -54,8 +62,8 @@ const COMMITMENT: &str = "commitments: one costs a guesser a full key derivation
 const WRAPPED_MASTER: &str = "the master key, wrapped under a slot's secret";
 
 /// Every BLOB of the vault's own tables, and every text that looks like a secret and is none.
-pub const OWN_COLUMNS: [PlainColumn; 22] = {
-    use PlainForm::{Keys, Names, Random, RandomOfAnyLength};
+pub const OWN_COLUMNS: [PlainColumn; 25] = {
+    use PlainForm::{Encrypted, Hash, Keys, Names, Random};
     let column = PlainColumn::new;
     [
         column(
@@ -66,11 +74,11 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
         ),
         column("fieldcrypt_slots", "kind", Names, "kinds of slot"),
         column("fieldcrypt_slots", "salt", Random { bytes: 32 }, SALT),
-        column("fieldcrypt_slots", "commitment", Random { bytes: 32 }, COMMITMENT),
+        column("fieldcrypt_slots", "commitment", Hash { bytes: 32 }, COMMITMENT),
         column(
             "fieldcrypt_slots",
             "wrapped_master",
-            Random { bytes: 60 },
+            Encrypted { bytes: Some(60) },
             WRAPPED_MASTER,
         ),
         column("fieldcrypt_new_slot", "kind", Names, "kinds of slot"),
@@ -78,13 +86,13 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
         column(
             "fieldcrypt_new_slot",
             "commitment",
-            Random { bytes: 32 },
+            Hash { bytes: 32 },
             COMMITMENT,
         ),
         column(
             "fieldcrypt_new_slot",
             "wrapped_master",
-            Random { bytes: 60 },
+            Encrypted { bytes: Some(60) },
             WRAPPED_MASTER,
         ),
         column("fieldcrypt_keys", "purpose", Names, "what a key is for"),
@@ -92,7 +100,7 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
         column(
             "fieldcrypt_keys",
             "wrapped_key",
-            Random { bytes: 60 },
+            Encrypted { bytes: Some(60) },
             "keys, wrapped under the master key",
         ),
         column(
@@ -111,6 +119,9 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
             Keys,
             "the key of the row a rotation came to",
         ),
+        column("fieldcrypt_unopenable", "table_name", Names, "names of tables"),
+        column("fieldcrypt_unopenable", "column_name", Names, "names of columns"),
+        column("fieldcrypt_row_marks", "table_name", Names, "names of tables"),
         column(
             "fieldcrypt_unopenable",
             "row_key",
@@ -120,7 +131,7 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
         column(
             "fieldcrypt_seal",
             "seal",
-            RandomOfAnyLength,
+            Encrypted { bytes: None },
             "the integrity seal, encrypted",
         ),
         column(
@@ -132,7 +143,7 @@ pub const OWN_COLUMNS: [PlainColumn; 22] = {
         column(
             "fieldcrypt_row_marks",
             "mark",
-            Random { bytes: 16 },
+            Hash { bytes: 16 },
             "marks of the integrity seal, under a key",
         ),
     ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{access_keys, completions, config, keys, password, sessions, settings, slots};
+use super::{access_keys, completions, config, keys, leak_test, password, sessions, settings, slots};
 use crate::config::Flags;
 
 /// A single-password front door for self-hosted services, whose database is worthless to a thief.
@@ -104,6 +104,8 @@ pub(super) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Report what a thief could read in a database or backup file; needs no key, exit code 1 if a secret is exposed
+    LeakTest(leak_test::LeakTest),
     /// Look for what is wrong with this install, and say how to mend it
     Doctor,
     /// Print completions for a shell
@@ -127,6 +129,7 @@ impl Command {
             | Self::Keys(_)
             | Self::Slots(_)
             | Self::Config(_)
+            | Self::LeakTest(_)
             | Self::Doctor
             | Self::Completions(_)
             | Self::Man(_) => (None, None, Vec::new()),

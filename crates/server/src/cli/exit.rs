@@ -16,9 +16,11 @@ use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
 
-/// Exit codes, as sysexits(3) numbers them.
+/// Exit codes, as sysexits(3) numbers them, and 1 for a test that ran and found something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
+    /// The leak test found a secret.
+    Exposed = 1,
     Usage = 64,
     Data = 65,
     Unavailable = 69,

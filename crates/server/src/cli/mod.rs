@@ -8,6 +8,7 @@ mod context;
 mod doctor;
 mod exit;
 mod keys;
+mod leak_test;
 mod logging;
 mod output;
 mod password;
@@ -68,6 +69,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
         Command::Completions(arguments) => return completions::completions(&arguments).map(done),
         Command::Man(arguments) => return completions::man(&arguments, output).map(done),
         Command::Doctor => return doctor::run(&flags, output),
+        Command::LeakTest(arguments) => return leak_test::run(&arguments, output),
         other => other,
     };
     let (flags, work) = command.with_flags(flags);
@@ -91,7 +93,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Keys(command) => keys::run(&context, &command).await,
             Command::Slots(command) => slots::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
-            Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
+            Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }
     })?;
     Ok(ExitCode::SUCCESS)

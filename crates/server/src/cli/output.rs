@@ -32,6 +32,13 @@ enum Form {
     Time,
 }
 
+/// A part of a page.
+pub(super) enum Block<'a> {
+    Text(String),
+    /// Items as a table.
+    Table(Vec<Value>, &'a [Column]),
+}
+
 impl Column {
     /// A member as it is.
     pub(super) const fn new(heading: &'static str, member: &'static str) -> Self {
@@ -106,6 +113,21 @@ impl Output {
         });
         let more = Some(format!("{more}\n")).filter(|_| !more.is_empty());
         print(&tables.chain(more).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Text and lists of one answer, one below the other.
+    ///
+    /// # Errors
+    /// As [`Output::answer`].
+    pub(super) fn page(self, json: &impl Serialize, blocks: &[Block<'_>]) -> Result<(), Failure> {
+        if self.json {
+            return print_json(json);
+        }
+        let texts = blocks.iter().map(|block| match block {
+            Block::Text(text) => format!("{}\n", on_one_line(text)),
+            Block::Table(items, columns) => table(items, columns),
+        });
+        print(&texts.collect::<Vec<_>>().join("\n"))
     }
 
     /// That something was done, unless nobody wants to know.
@@ -254,6 +276,11 @@ fn cell(value: Option<&Value>, form: Form) -> String {
         }
         (Some(value @ (Value::Number(_) | Value::Object(_))), _) => value.to_string(),
     };
+    on_one_line(&text)
+}
+
+/// Control characters could write to the terminal.
+fn on_one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

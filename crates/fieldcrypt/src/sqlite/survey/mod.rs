@@ -65,6 +65,8 @@ pub struct SurveyedTable {
     /// Its columns that are stored.
     pub columns: Vec<String>,
     rows: Rows,
+    /// Whether SQLite gives pieces of a long value: not without a rowid, and not beside generated columns.
+    in_pieces: bool,
 }
 
 /// What names a row.
@@ -114,17 +116,44 @@ pub enum RowName {
     /// Its rowid.
     Id(i64),
     /// Its primary key.
-    Key(Vec<rusqlite::types::Value>),
+    Key(Vec<RowValue>),
+}
+
+/// A part of a primary key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowValue {
+    /// None, or one that is too long to name a row.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+impl RowValue {
+    fn of(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(value) => Self::Integer(value),
+            ValueRef::Real(value) => Self::Real(value),
+            ValueRef::Text(bytes) => Self::Text(String::from_utf8_lossy(bytes).into_owned()),
+            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
 }
 
 impl Cell<'_> {
     /// What its row is called. Long parts of a key are cut.
     #[must_use]
     pub fn row_name(&self) -> RowName {
-        let parts = (self.name_at..).map_while(|at| self.source.get(at).ok());
-        let mut parts: Vec<rusqlite::types::Value> = parts.collect();
-        match parts.as_mut_slice() {
-            [rusqlite::types::Value::Integer(id)] => RowName::Id(*id),
+        let parts = (self.name_at..).map_while(|at| self.source.get_ref(at).ok());
+        let parts: Vec<RowValue> = parts.map(RowValue::of).collect();
+        match parts.as_slice() {
+            [RowValue::Integer(id)] => RowName::Id(*id),
             _ => RowName::Key(parts),
         }
     }
@@ -185,7 +214,13 @@ impl Survey {
                 Rows::Key(key.into_iter().map(|(column, _)| column.clone()).collect())
             }
         };
+        let generated: bool = self.connection.query_row(
+            "SELECT count(*) > 0 FROM pragma_table_xinfo(?1, 'main') WHERE hidden IN (2, 3)",
+            [&name],
+            |row| row.get(0),
+        )?;
         Ok(SurveyedTable {
+            in_pieces: matches!(rows, Rows::Id(_)) && !generated,
             name,
             columns: declared.into_iter().map(|(column, _)| column).collect(),
             rows,
@@ -193,7 +228,7 @@ impl Survey {
     }
 
     /// Hands every value of a table to `each`, long ones in pieces. Memory stays flat, except for long values of a table
-    /// without rowid, which SQLite reads whole.
+    /// without rowid or with generated columns, which SQLite reads whole.
     ///
     /// # Errors
     /// What SQLite says, and what `each` says.
@@ -272,16 +307,17 @@ impl Survey {
 }
 
 impl SurveyedTable {
-    /// Three results a column: the value unless it is long, its length, its type; then what names the row. Without a rowid
-    /// there is no reading of pieces, and a long value is taken whole.
+    /// Three results a column: the value unless it is long, its length, its type; then what names the row. Where there is
+    /// no reading of pieces, a long value is taken whole.
     fn select(&self, columns: &[String]) -> String {
         let mut results: Vec<String> = columns
             .iter()
             .map(|column| {
                 let column = quoted(column);
-                let value = match &self.rows {
-                    Rows::Id(_) => format!("CASE WHEN octet_length({column}) <= {PIECE} THEN {column} END"),
-                    Rows::Key(_) => column.clone(),
+                let value = if self.in_pieces {
+                    format!("CASE WHEN octet_length({column}) <= {PIECE} THEN {column} END")
+                } else {
+                    column.clone()
                 };
                 format!("{value}, octet_length({column}), typeof({column})")
             })
@@ -310,5 +346,82 @@ impl<'v> Stored<'v> {
             ValueRef::Text(bytes) => Self::Text(bytes),
             ValueRef::Blob(bytes) => Self::Blob(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_handed_out_with_its_row_and_long_ones_in_pieces() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("x.sqlite");
+        let made = Connection::open(&path).expect("made");
+        made.execute_batch(
+            "CREATE TABLE t (a, b TEXT, c AS (a + 1) STORED, d AS (a + 2)); INSERT INTO t VALUES (7, NULL), (1.5, 'x');
+             CREATE TABLE k (x TEXT, y INTEGER, PRIMARY KEY (y, x)) WITHOUT ROWID; INSERT INTO k VALUES ('p', 2);
+             CREATE VIEW v AS SELECT 1;
+             UPDATE t SET b = printf('%.*c', 2500000, 'z') WHERE a = 7;
+             CREATE TABLE l (b TEXT); INSERT INTO l SELECT b FROM t WHERE a = 7;",
+        )
+        .expect("filled");
+        drop(made);
+        let survey = Survey::open(&path).expect("opens");
+        let tables = survey.tables().expect("reads");
+        let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["t", "k", "l", "sqlite_schema"]);
+        assert_eq!(tables[0].columns, ["a", "b", "c"], "what is computed is not read");
+        let (mut numbers, mut long) = (Vec::new(), Vec::new());
+        let mut each = |cell: &Cell<'_>| match cell.value {
+            Stored::Integer(number) => numbers.push((cell.row_name(), number)),
+            Stored::Text(text) if cell.octets > 1 => long.push((cell.offset, text.len() as u64)),
+            _ => {}
+        };
+        survey.each_value(&tables[0], &mut each).expect("reads");
+        survey.each_value(&tables[2], &mut each).expect("reads");
+        assert_eq!(numbers, [(RowName::Id(1), 7), (RowName::Id(1), 8)]);
+        assert_eq!(
+            long.remove(0),
+            (0, 2_500_000),
+            "beside generated columns it is read whole"
+        );
+        let ends: Vec<_> = long.iter().map(|(from, length)| from + length).collect();
+        assert_eq!(ends, [PIECE, 2 * PIECE, 2_500_000]);
+        assert_eq!(long[1].0, PIECE - OVERLAP);
+        survey
+            .each_value(&tables[1], &mut |cell| {
+                let key = vec![RowValue::Integer(2), RowValue::Text("p".to_owned())];
+                assert_eq!(cell.row_name(), RowName::Key(key));
+            })
+            .expect("reads");
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_off_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (path, copy) = (folder.path().join("x.sqlite"), folder.path().join("copy.sqlite"));
+        let made = Connection::open(&path).expect("made");
+        made.execute_batch(
+            "CREATE TABLE t (a); INSERT INTO t VALUES (1); PRAGMA cache_size = 1; BEGIN;
+             INSERT INTO t SELECT randomblob(2000) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8));",
+        )
+        .expect("begun");
+        let journal = open::files(&path).pop().expect("a journal");
+        assert!(journal.ends_with("x.sqlite-journal"));
+        std::fs::copy(&path, &copy).expect("copied");
+        std::fs::copy(&journal, folder.path().join("copy.sqlite-journal")).expect("copied");
+        let before = open::files(&copy)
+            .into_iter()
+            .map(std::fs::read)
+            .collect::<Result<Vec<_>, _>>();
+        let survey = Survey::open(&copy).expect("opens");
+        assert_eq!(survey.tables().expect("reads").len(), 2);
+        drop(survey);
+        let after = open::files(&copy)
+            .into_iter()
+            .map(std::fs::read)
+            .collect::<Result<Vec<_>, _>>();
+        assert_eq!(before.expect("read"), after.expect("read"));
     }
 }
