@@ -23,6 +23,7 @@ use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
 use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification};
+use crate::tls_keys::TlsKeys;
 use crate::token::access::SessionProof;
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
@@ -91,6 +92,7 @@ pub struct Authority {
     signing_keys: SigningKeys,
     settings: Settings,
     audit: AuditLog,
+    tls_keys: TlsKeys,
     rotations: Rotations,
     store: Arc<Store>,
     live: Arc<Live>,
@@ -207,6 +209,10 @@ impl Authority {
             audit: AuditLog {
                 store: Arc::clone(&store),
             },
+            tls_keys: TlsKeys {
+                store: Arc::clone(&store),
+                clock: clock.clone(),
+            },
             rotations: Rotations::new(
                 Arc::clone(&store),
                 options.database.clone(),
@@ -267,6 +273,12 @@ impl Authority {
     #[must_use]
     pub const fn audit(&self) -> &AuditLog {
         &self.audit
+    }
+
+    /// The local authority and the certificate it issued.
+    #[must_use]
+    pub const fn tls_keys(&self) -> &TlsKeys {
+        &self.tls_keys
     }
 
     /// Rotations of the data key by this process.

@@ -27,6 +27,7 @@ mod session;
 mod settings;
 mod signing_keys;
 mod store;
+mod tls_keys;
 mod token;
 
 pub use access_keys::{
@@ -55,6 +56,7 @@ pub use store::{
     Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, PLAIN_COLUMNS, RotationFailed,
     RotationProgress, RotationStatus, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
 };
+pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;
 pub use token::jwt::Refused;

@@ -102,6 +102,11 @@ pub enum AuditEvent {
         /// The key.
         kid: SigningKeyId,
     },
+    /// The server made itself a certificate (`tls.self_signed`).
+    CertificateMade {
+        /// Whose: `authority` or `server`.
+        name: String,
+    },
     /// A further way to open the database.
     SlotAdded {
         /// Its number.
@@ -159,6 +164,7 @@ impl AuditEvent {
             Self::AccessKeyRevoked { .. } => "AccessKeyRevoked",
             Self::SettingChanged { .. } => "SettingChanged",
             Self::SigningKeyCreated { .. } => "SigningKeyCreated",
+            Self::CertificateMade { .. } => "CertificateMade",
             Self::SlotAdded { .. } => "SlotAdded",
             Self::SlotChanged { .. } => "SlotChanged",
             Self::SlotRemoved { .. } => "SlotRemoved",

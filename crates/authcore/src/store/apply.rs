@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::change::{Change, Outcome, Request};
 use super::{
     StoreError, access_keys, audit, passwords, sessions, settings, signin_tokens, signing_keys, spent_tokens,
+    tls_keys,
 };
 use crate::live::{Live, LiveChange};
 
@@ -77,6 +78,7 @@ pub(super) fn apply(
         Change::TouchAccessKey { id, used } => access_keys::touch(connection, room, *id, *used),
         Change::SetSetting { key, value } => settings::set(connection, room, request, key, value.as_ref()),
         Change::AddSigningKey { key } => signing_keys::add(connection, room, request, key),
+        Change::PutTlsKeys { keys } => tls_keys::put(connection, room, request, keys),
         Change::Record(event) => {
             audit::record(connection, room, request, event.clone())?;
             Ok(Outcome::Done)

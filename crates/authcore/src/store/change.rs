@@ -9,6 +9,7 @@ use crate::password::PasswordRecord;
 use crate::session::state::Session;
 use crate::session::successor::Successor;
 use crate::signing_keys::NewSigningKey;
+use crate::tls_keys::{TlsKey, TlsKeyName};
 use crate::token::hashed::HashedToken;
 use crate::token::signin::SigninTokenRecord;
 
@@ -84,6 +85,9 @@ pub(crate) enum Change {
     },
     AddSigningKey {
         key: NewSigningKey,
+    },
+    PutTlsKeys {
+        keys: Vec<(TlsKeyName, TlsKey)>,
     },
     Record(AuditEvent),
 }

@@ -14,8 +14,10 @@ pub(super) const SIGNIN_TOKEN: SealedColumn = SealedColumn::new("signin_tokens",
 pub(super) const SIGNING_KEY: SealedColumn = SealedColumn::new("signing_keys", "private_key");
 pub(super) const ACCESS_KEY: SealedColumn = SealedColumn::new("access_keys", "record");
 pub(super) const AUDIT_EVENT: SealedColumn = SealedColumn::new("audit_events", "record");
+pub(super) const TLS_CERTIFICATE: SealedColumn = SealedColumn::new("tls_keys", "certificate");
+pub(super) const TLS_PRIVATE_KEY: SealedColumn = SealedColumn::new("tls_keys", "private_key");
 
-const ALL: [SealedColumn; 8] = [
+const ALL: [SealedColumn; 10] = [
     SETTING,
     SERVER_STATE,
     PASSWORD,
@@ -24,6 +26,8 @@ const ALL: [SealedColumn; 8] = [
     SIGNING_KEY,
     ACCESS_KEY,
     AUDIT_EVENT,
+    TLS_CERTIFICATE,
+    TLS_PRIVATE_KEY,
 ];
 
 #[expect(clippy::expect_used, reason = "a constant list; a test looks it over")]

@@ -6,8 +6,11 @@ use fieldcrypt::sqlite::FieldCheck;
 use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
-use super::{KeyKind, OpenError, RotationStatus, pending_keys, read, rotation, server_state, signing_keys};
+use super::{
+    KeyKind, OpenError, RotationStatus, pending_keys, read, rotation, server_state, signing_keys, tls_keys,
+};
 use crate::clock::WallTime;
+use crate::tls_keys::TlsCertificates;
 
 /// What a database says about itself.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Inspection {
     pub rotation: Option<RotationStatus>,
     /// The kinds of key that a rotation of several kinds has not come to yet.
     pub pending_keys: Vec<KeyKind>,
+    /// The certificates that the server made itself.
+    pub tls: TlsCertificates,
 }
 
 /// Unlocks a database over a connection that only reads, and checks its structure and its integrity seal.
@@ -35,6 +40,7 @@ pub(crate) fn inspect(
     Ok(Inspection {
         rotation,
         pending_keys: pending_keys::load(&reading.connection, &reading.vault)?,
+        tls: tls_keys::load(&reading.connection, &reading.vault)?.into(),
         slots: Vault::slots(&reading.connection)?,
         highest_wall_time: server_state::highest_wall_time(&reading.connection, &reading.vault)?,
         complaints: complaints(reading.checked)?,

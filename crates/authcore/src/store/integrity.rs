@@ -15,7 +15,7 @@ use super::{OpenError, StoreError, migrations, sessions, signin_tokens};
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
-const PROTECTED: [ProtectedTable; 10] = [
+const PROTECTED: [ProtectedTable; 11] = [
     ProtectedTable::new("refinery_schema_history"),
     ProtectedTable::new("settings"),
     ProtectedTable::new("server_state"),
@@ -26,6 +26,7 @@ const PROTECTED: [ProtectedTable; 10] = [
     ProtectedTable::new("signing_keys"),
     ProtectedTable::new("access_keys"),
     ProtectedTable::new("audit_events"),
+    ProtectedTable::new("tls_keys"),
 ];
 
 /// How tampering is looked for, and what of it is accepted.

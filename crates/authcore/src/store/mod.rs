@@ -30,6 +30,7 @@ mod signin_tokens;
 mod signing_keys;
 mod slots;
 mod spent_tokens;
+mod tls_keys;
 mod writer;
 
 pub use columns::{PLAIN_COLUMNS, sealed_columns};
