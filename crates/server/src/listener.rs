@@ -4,6 +4,10 @@
 //! may take to say what it wants. An attacker who only opens sockets must not starve those who use theirs (L-cases of
 //! the threat model, A9).
 
+mod transport;
+
+pub(crate) use transport::Transport;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -17,14 +21,18 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tower::Service;
 
+use transport::Accepted;
+
 /// Connections at a time; the next ones wait in the kernel's queue. Half of the usual 1,024 descriptors of a process.
 const CONNECTIONS_MAX: usize = 512;
 
-/// How long a client may take for the header of a request, and a kept-alive connection may be idle.
+/// How long a client may take for the handshake of TLS, for the header of a request, and a kept-alive connection may be
+/// idle.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// How long an HTTP/2 connection, or one that does not read its answers, may go without a request.
@@ -65,6 +73,7 @@ enum Phase {
 /// When the socket cannot be watched.
 pub(crate) async fn serve(
     listener: std::net::TcpListener,
+    transport: Transport,
     router: Router,
     mut stop: impl AsyncFnMut(),
 ) -> io::Result<()> {
@@ -81,11 +90,11 @@ pub(crate) async fn serve(
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
 
     tokio::select! {
-        () = accept_all(&listener, &room, &http, &router, &tasks) => {}
+        () = accept_all(&listener, &room, &http, &transport, &router, &tasks) => {}
         () = stop() => {}
     }
 
-    drop((listener, tasks, http, router));
+    drop((listener, tasks, http, transport, router));
     let _ = phase.send(Phase::Draining);
     tokio::select! {
         _ = all_gone.recv() => {}
@@ -101,6 +110,7 @@ async fn accept_all(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
     http: &auto::Builder<Tasks>,
+    transport: &Transport,
     router: &Router,
     tasks: &Tasks,
 ) {
@@ -111,10 +121,11 @@ async fn accept_all(
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let connection = Connection {
-                    stream,
                     peer: PeerAddress(peer.ip()),
+                    http: http.clone(),
+                    phase: tasks.phase.clone(),
                 };
-                let served = connection.serve(http.clone(), router.clone(), tasks.phase.clone());
+                let served = connection.serve(stream, transport.clone(), router.clone());
                 tasks.spawn(async move {
                     served.await;
                     drop(place);
@@ -220,18 +231,42 @@ impl Drop for InFlight {
 }
 
 struct Connection {
-    stream: TcpStream,
     peer: PeerAddress,
+    http: auto::Builder<Tasks>,
+    phase: watch::Receiver<Phase>,
 }
 
 impl Connection {
-    async fn serve(self, http: auto::Builder<Tasks>, router: Router, mut phase: watch::Receiver<Phase>) {
+    /// Finds out what is spoken, shakes hands where that is TLS, and serves. A connection has its place from the first byte.
+    async fn serve(mut self, stream: TcpStream, transport: Transport, router: Router) {
         // Answers are small and whole: waiting for more to send (Nagle) only adds 40 ms.
-        if let Err(error) = self.stream.set_nodelay(true) {
+        if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch off Nagle's algorithm");
         }
+        let accepted = tokio::select! {
+            accepted = tokio::time::timeout(HEADER_TIME, transport.accept(stream)) => accepted,
+            () = reached(&mut self.phase, Phase::Draining) => return,
+        };
+        match accepted {
+            Ok(Ok(Accepted::Plain(stream))) => self.serve_http(stream, router).await,
+            Ok(Ok(Accepted::Tls(stream))) => self.serve_http(stream, router).await,
+            Ok(Ok(Accepted::PlainOnTls(stream, refusal))) => self.serve_http(stream, refusal).await,
+            Ok(Err(error)) => tracing::debug!(peer = %self.peer.0, %error, "no handshake"),
+            Err(_elapsed) => tracing::debug!(peer = %self.peer.0, "no handshake in time"),
+        }
+    }
+
+    async fn serve_http<S>(self, stream: S, router: Router)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            peer,
+            http,
+            mut phase,
+        } = self;
         let activity = Arc::new(Activity::default());
-        let (peer, counted) = (self.peer, activity.clone());
+        let counted = activity.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let place = InFlight::begin(&counted);
             let mut request = request.map(Body::new);
@@ -243,7 +278,7 @@ impl Connection {
                 answer
             }
         });
-        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(self.stream), service));
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
 
         // Before the first request there is no other clock: deciding between HTTP/1.1 and HTTP/2 waits for bytes.
         let mut deadline = std::pin::pin!(tokio::time::sleep(HEADER_TIME));
@@ -282,151 +317,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::Extension;
-    use axum::routing::get;
-    use std::net::SocketAddr;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::oneshot;
-    use tokio::task::JoinHandle;
-
-    struct Running {
-        address: SocketAddr,
-        stop: mpsc::Sender<()>,
-        served: JoinHandle<io::Result<()>>,
-    }
-
-    impl Running {
-        fn start(router: Router) -> Self {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-            let address = listener.local_addr().expect("address");
-            let (stop, mut stopped) = mpsc::channel(2);
-            let served = tokio::spawn(serve(listener, router, async move || {
-                let _ = stopped.recv().await;
-            }));
-            Self {
-                address,
-                stop,
-                served,
-            }
-        }
-
-        async fn connect(&self) -> TcpStream {
-            TcpStream::connect(self.address).await.expect("connect")
-        }
-
-        async fn stop(self) {
-            self.stop.send(()).await.expect("running");
-            self.served.await.expect("no panic").expect("served");
-        }
-    }
-
-    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-    async fn read_until(stream: &mut TcpStream, end: &str) -> String {
-        let mut text = String::new();
-        while !text.ends_with(end) {
-            let mut bytes = [0; 1024];
-            let read = stream.read(&mut bytes).await.expect("read");
-            assert!(read > 0, "closed after {text:?}");
-            text.push_str(std::str::from_utf8(&bytes[..read]).expect("text"));
-        }
-        text
-    }
-
-    #[tokio::test]
-    async fn the_peers_address_is_the_sockets() {
-        let router = Router::new().route(
-            "/",
-            get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()),
-        );
-        let running = Running::start(router);
-        let mut stream = running.connect().await;
-        stream.write_all(REQUEST).await.expect("write");
-        let answer = read_until(&mut stream, "127.0.0.1").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        running.stop().await;
-    }
-
-    #[tokio::test]
-    async fn a_stop_lets_a_request_in_flight_finish_and_takes_no_new_one() {
-        let (begun, wait_begun) = oneshot::channel();
-        let (go_on, wait_go_on) = oneshot::channel::<()>();
-        let once = Arc::new(std::sync::Mutex::new(Some((begun, wait_go_on))));
-        let router = Router::new().route(
-            "/",
-            get(async move || {
-                let (begun, go_on) = once.lock().expect("lock").take().expect("one request");
-                begun.send(()).expect("test waits");
-                go_on.await.expect("test goes on");
-                "finished"
-            }),
-        );
-        let running = Running::start(router);
-        let address = running.address;
-        let mut stream = running.connect().await;
-        stream.write_all(REQUEST).await.expect("write");
-        wait_begun.await.expect("begun");
-        let stopping = tokio::spawn(running.stop());
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-        assert!(!stopping.is_finished());
-        go_on.send(()).expect("handler waits");
-        let answer = read_until(&mut stream, "finished").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        stopping.await.expect("stopped");
-    }
-
-    #[tokio::test]
-    async fn a_stop_does_not_wait_for_idle_connections() {
-        let running = Running::start(Router::new().route("/", get(async || "idle")));
-        let silent = running.connect().await;
-        let mut kept_alive = running.connect().await;
-        kept_alive.write_all(REQUEST).await.expect("write");
-        read_until(&mut kept_alive, "idle").await;
-        let mut preface = running.connect().await;
-        preface.write_all(b"PRI * HTTP").await.expect("write");
-        running.stop().await;
-        drop((silent, kept_alive, preface));
-    }
-
-    #[tokio::test]
-    async fn a_second_stop_cuts_off_what_is_in_flight() {
-        let (begun, wait_begun) = oneshot::channel();
-        let once = Arc::new(std::sync::Mutex::new(Some(begun)));
-        let router = Router::new().route(
-            "/",
-            get(async move || {
-                once.lock()
-                    .expect("lock")
-                    .take()
-                    .expect("one request")
-                    .send(())
-                    .expect("test waits");
-                std::future::pending::<()>().await;
-            }),
-        );
-        let running = Running::start(router);
-        let mut stream = running.connect().await;
-        stream.write_all(REQUEST).await.expect("write");
-        wait_begun.await.expect("begun");
-        running.stop.send(()).await.expect("running");
-        running.stop().await;
-    }
-
-    #[tokio::test]
-    async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others_go() {
-        let running = Running::start(Router::new().route("/", get(async || "served")));
-        let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS_MAX {
-            idle.push(running.connect().await);
-        }
-        let mut late = running.connect().await;
-        late.write_all(REQUEST).await.expect("write");
-        idle.clear();
-        read_until(&mut late, "served").await;
-        running.stop().await;
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod leak_test;
 mod listener;
 mod shapes;
 mod shutdown;
+mod tls;
 
 fn main() -> std::process::ExitCode {
     cli::run()

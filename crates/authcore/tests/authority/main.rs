@@ -6,4 +6,5 @@ mod other_processes;
 mod passwords;
 mod refresh;
 mod thief;
+mod tls_keys;
 mod tokens;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{access_keys, completions, config, keys, leak_test, password, sessions, settings, slots};
+use super::{access_keys, completions, config, keys, leak_test, password, sessions, settings, slots, tls};
 use crate::config::Flags;
 
 /// A single-password front door for self-hosted services, whose database is worthless to a thief.
@@ -101,6 +101,9 @@ pub(super) enum Command {
     /// Key slots: the ways to open the database
     #[command(subcommand)]
     Slots(slots::Command),
+    /// The certificate that connections are shown
+    #[command(subcommand)]
+    Tls(tls::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -128,6 +131,7 @@ impl Command {
             | Self::Settings(_)
             | Self::Keys(_)
             | Self::Slots(_)
+            | Self::Tls(_)
             | Self::Config(_)
             | Self::LeakTest(_)
             | Self::Doctor
@@ -181,6 +185,10 @@ pub(super) struct Token {
     /// Where the server is [default: the address it listens on]
     #[arg(long, value_name = "BASE")]
     url: Option<String>,
+    /// A file with the certificate of the authority to trust, in PEM form [default: the server's own authority with
+    /// `tls.self_signed`, else what this machine trusts]
+    #[arg(long, value_name = "PATH")]
+    pub(super) ca: Option<PathBuf>,
 }
 
 /// `90d`, `2h 30m`; a bare number is seconds.

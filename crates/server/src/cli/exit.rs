@@ -15,6 +15,8 @@ use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
+use crate::tls::files::TlsFileError;
+use crate::tls::keeper::KeeperError;
 
 /// Exit codes, as sysexits(3) numbers them, and 1 for a test that ran and found something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +182,57 @@ fn of_secret_file(inner: &SecretFileError, error: &dyn Error) -> Failure {
         SecretFileError::NotOurs { .. } => (Exit::Permission, "chown it to this user"),
     };
     Failure::of(exit, error).hint(hint)
+}
+
+impl From<TlsFileError> for Failure {
+    fn from(error: TlsFileError) -> Self {
+        let hint = match &error {
+            TlsFileError::KeyFile(inner) => {
+                let failure = of_secret_file(inner, &error);
+                return match inner {
+                    SecretFileError::Empty { .. }
+                    | SecretFileError::TooLong { .. }
+                    | SecretFileError::NotText { .. } => {
+                        failure.hint("tls.key names a private key in PEM form")
+                    }
+                    SecretFileError::OpenToOthers { .. } => failure.hint(
+                        "chmod 600 it, and get a certificate with a new key if others may have read it",
+                    ),
+                    SecretFileError::Unreadable { .. } | SecretFileError::NotOurs { .. } => failure,
+                };
+            }
+            TlsFileError::Unreadable { .. } => "name a file this user may read in tls.cert",
+            TlsFileError::TooLong { .. }
+            | TlsFileError::NoCertificate { .. }
+            | TlsFileError::Damaged { .. } => {
+                "tls.cert names the server's certificate in PEM form, and those that issued it after it"
+            }
+            TlsFileError::WrongOrder { .. } => "certbot's fullchain.pem has them in order",
+            TlsFileError::Expired { .. } => {
+                "renew it; there is no start with a certificate that no client takes"
+            }
+            TlsFileError::NotYet { .. } => "look at the clock of this machine",
+            TlsFileError::NoKey { .. } | TlsFileError::UnusableKey { .. } => {
+                "tls.key names a private key in PEM form: RSA, ECDSA P-256 or P-384, or Ed25519"
+            }
+            TlsFileError::EncryptedKey { .. } => {
+                "take the passphrase off with: openssl pkey -in KEY -out NEW"
+            }
+            TlsFileError::Mismatch { .. } => "name the two files that were made together",
+        };
+        Self::of(Exit::Configuration, &error).hint(hint)
+    }
+}
+
+impl From<KeeperError> for Failure {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::File(inner) => inner.into(),
+            KeeperError::Make(_) => Self::of(Exit::Data, &error).hint("restore a backup"),
+            KeeperError::Store(inner) => Self::of(of_store(&inner), &inner),
+            KeeperError::Tls(_) => Self::of(Exit::Software, &error),
+        }
+    }
 }
 
 impl From<OpenError> for Failure {

@@ -19,6 +19,7 @@ mod sessions;
 mod settings;
 mod signin_link;
 mod slots;
+mod tls;
 mod token;
 
 use std::process::ExitCode;
@@ -92,6 +93,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Settings(command) => settings::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, &command).await,
             Command::Slots(command) => slots::run(&context, &command),
+            Command::Tls(command) => tls::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! `postern serve`: everything that must be right before the first request, in this order, and the first start.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -15,24 +16,27 @@ use super::signin_link::make_link;
 use super::{logging, output, prompt, slots};
 use crate::app::App;
 use crate::config::data_dir::DataDir;
+use crate::config::{Config, TlsSource};
 use crate::http::config::HttpConfig;
+use crate::http::plain_on_tls;
 use crate::http::router::router;
+use crate::listener::Transport;
 use crate::shutdown::StopSignals;
+use crate::tls::keeper::{Hangups, Keeper, Shown};
 
 pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Failure> {
     let config = &context.config;
-    if !config.listen.ip().is_loopback() {
-        let text = format!(
-            "{} is not a loopback address, and there is no TLS yet",
-            config.listen
-        );
-        return Err(Failure::new(Exit::Configuration, text)
-            .hint("listen on 127.0.0.1 and put a proxy with TLS in front"));
+    if !config.listen.ip().is_loopback() && !config.tls.is_on() {
+        let text = format!("{} is not a loopback address, and there is no TLS", config.listen);
+        return Err(Failure::new(Exit::Configuration, text).hint(
+            "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
+        ));
     }
-    let mut stop = StopSignals::install()
-        .map_err(|error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
+    let uncaught = |error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}"));
+    let mut stop = StopSignals::install().map_err(uncaught)?;
     logging::start(config)?;
 
+    let keeper = keeper_of_files(config)?;
     let data = DataDir::made(&config.data_dir)?;
     let _in_use = data.lock()?;
     let (listener, address) = bind(config.listen)?;
@@ -53,6 +57,12 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
         Authority::open(&options, &secret)?
     };
     let authority = Arc::new(authority);
+    let keeper = match (keeper, &config.tls) {
+        (None, TlsSource::SelfSigned) => {
+            Some(Keeper::self_signed(Arc::clone(&authority), config.hosts.bare()).await?)
+        }
+        (keeper, _) => keeper,
+    };
     let base = config.base_url(address);
     context
         .output
@@ -60,13 +70,22 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
 
     authority.rotations().resume()?;
 
+    let http = HttpConfig {
+        hosts: config.hosts.clone(),
+        scheme: config.scheme(),
+        refresh_cookie: config.refresh_cookie,
+    };
+    let (transport, keeping) = match keeper {
+        None => (Transport::Plain, None),
+        Some((keeper, shown)) => {
+            let hangups = Hangups::install().map_err(uncaught)?;
+            let refusal = plain_on_tls::router(&http);
+            (Transport::Tls { shown, refusal }, Some(keeper.keep(hangups)))
+        }
+    };
     let app = App {
         authority: Arc::clone(&authority),
-        config: Arc::new(HttpConfig {
-            hosts: config.hosts.clone(),
-            scheme: config.scheme(),
-            refresh_cookie: config.refresh_cookie,
-        }),
+        config: Arc::new(http),
     };
     let mut locked_out = None;
     let until = async || {
@@ -75,13 +94,39 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
         }
     };
-    let served = crate::listener::serve(listener, router(app), until).await;
+    let served = tokio::select! {
+        served = crate::listener::serve(listener, transport, router(app), until) => served,
+        never = for_ever(keeping) => match never {},
+    };
     authority.shutdown();
     if let Some(reason) = locked_out {
         return Err(Failure::from(reason)
             .hint("nobody was let in since; start the server again with a secret that opens the database"));
     }
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
+}
+
+/// Certificate and key are looked at before anything is made: a broken one stops the start, and leaves nothing behind.
+fn keeper_of_files(config: &Config) -> Result<Option<(Keeper, Shown)>, Failure> {
+    let TlsSource::Files(files) = &config.tls else {
+        return Ok(None);
+    };
+    let (keeper, shown) = Keeper::of_files(files.clone(), authcore::Clock::system())?;
+    let strangers = keeper.facts().not_covered(&config.own_names);
+    if !strangers.is_empty() {
+        tracing::warn!(
+            names = strangers.join(", "),
+            "the certificate is not for every name the server answers to"
+        );
+    }
+    Ok(Some((keeper, shown)))
+}
+
+async fn for_ever(work: Option<impl Future<Output = Infallible>>) -> Infallible {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
 }
 
 fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

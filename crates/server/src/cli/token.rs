@@ -1,31 +1,38 @@
 //! `postern token`: an access token from a running server, as any client would get it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use authcore::AccessPassword;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::arguments::Token;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::prompt::{self, Asked};
+use super::tls::authority_certificate;
 
 pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
     let base = context.config.base_url(context.config.listen);
-    if base.starts_with("https://") {
-        return Err(Failure::new(Exit::Unavailable, "there is no TLS yet")
-            .hint("give the server's own address, such as --url http://127.0.0.1:8420"));
-    }
     let file = arguments.password_file.as_deref();
     let typed = prompt::secret(file, "access password", "--password-file", Asked::Once)?;
     let password = AccessPassword::parse(typed.as_str().to_owned())?;
     let unreachable = |error: ureq::Error| {
-        Failure::new(
-            Exit::Unavailable,
-            format!("the server at {base} does not answer: {error}"),
-        )
-        .hint("start it with postern serve, or say where it is with --url")
+        let text = format!("the server at {base} does not answer: {error}");
+        Failure::new(Exit::Unavailable, text).hint(if is_about_trust(&error) {
+            "say which authority to trust with --ca, or by which of its names to call the server with --url"
+        } else {
+            "start it with postern serve, or say where it is with --url"
+        })
     };
-    let agent =
-        ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
+    let mut agent = ureq::Agent::config_builder().http_status_as_error(false);
+    if base.starts_with("https://") {
+        agent = agent.tls_config(tls(trusted(context, arguments.ca.as_deref())?));
+    }
+    let agent = ureq::Agent::new_with_config(agent.build());
     let mut answer = agent
         .post(format!("{base}/api/v1/auth/login"))
         .header("user-agent", "postern token")
@@ -48,4 +55,42 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
             format!("what answers at {base} gave status {status} and no access token"),
         )),
     }
+}
+
+/// Whom to trust: the authority in the file, else the one in the database, else what this machine trusts.
+fn trusted(context: &Context, file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    if let Some(path) = file {
+        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let found = read.map_err(|error| {
+            let text = format!("{} is no certificate in PEM form: {error}", path.display());
+            Failure::new(Exit::Data, text).hint("postern tls export-ca --out FILE writes one")
+        })?;
+        if found.is_empty() {
+            let text = format!("{} holds no certificate in PEM form", path.display());
+            return Err(Failure::new(Exit::Data, text).hint("postern tls export-ca --out FILE writes one"));
+        }
+        return Ok(found);
+    }
+    if let Some(own) = authority_certificate(context)? {
+        return Ok(vec![CertificateDer::from(own)]);
+    }
+    // What does not read among many is not trusted; the others are.
+    Ok(rustls_native_certs::load_native_certs().certs)
+}
+
+fn tls(trusted: Vec<CertificateDer<'static>>) -> TlsConfig {
+    let roots = trusted
+        .iter()
+        .map(|der| Certificate::from_der(der).to_owned())
+        .collect();
+    TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(crate::tls::provider())
+        .build()
+}
+
+/// Whether the server answered, but not as somebody to talk to.
+fn is_about_trust(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_))
+        || matches!(error, ureq::Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData)
 }

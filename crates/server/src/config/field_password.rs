@@ -205,7 +205,7 @@ fn printed_by(command: &str) -> Result<Zeroizing<String>, FieldPasswordError> {
         .spawn()
         .map_err(|error| failed(&format!("does not start: {error}")))?;
     let output = child.stdout.take().ok_or_else(|| failed("has no output"))?;
-    let bytes = secret_file::bounded(output);
+    let bytes = secret_file::bounded(output, secret_file::MAXIMUM);
     let status = child
         .wait()
         .map_err(|error| failed(&format!("did not end: {error}")))?;

@@ -92,7 +92,7 @@ impl File {
             }
         })?;
         let mut values = BTreeMap::new();
-        for (key, value) in table {
+        for (key, value) in flat(table) {
             let known = KEYS
                 .iter()
                 .find(|known| known.name == key)
@@ -108,6 +108,25 @@ impl File {
             values,
         })
     }
+}
+
+/// The values of the tables that keys are in, under their dotted names; any other table is a value, of a key unknown.
+fn flat(table: Table) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
+    for (name, value) in table {
+        let below = format!("{name}.");
+        match value {
+            Value::Table(inner) if KEYS.iter().any(|key| key.name.starts_with(&below)) => {
+                values.extend(
+                    inner
+                        .into_iter()
+                        .map(|(key, value)| (format!("{below}{key}"), value)),
+                );
+            }
+            value => values.push((name, value)),
+        }
+    }
+    values
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
@@ -140,6 +159,29 @@ mod tests {
             refused.ends_with("a key database, which is not known"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_key_of_a_table_may_be_written_in_either_way() {
+        for text in [
+            "tls.cert = \"/c\"",
+            "[tls]\ncert = \"/c\"",
+            "tls = { cert = \"/c\" }",
+        ] {
+            let file = read(text).expect(text);
+            assert_eq!(file.values["tls.cert"].as_str(), Some("/c"), "{text}");
+        }
+        for (text, end) in [
+            ("[tls]\ncrt = \"/c\"", "did you mean tls.cert?"),
+            ("tls = true", "a key tls, which is not known"),
+            (
+                "\"tls.cert\" = { x = 1 }\nnone = 1",
+                "a key none, which is not known",
+            ),
+        ] {
+            let refused = read(text).expect_err(text).to_string();
+            assert!(refused.ends_with(end), "{refused}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 pub(super) enum Kind {
     Text,
     Number,
+    /// `true` or `false`.
+    Switch,
     /// An array in the file; words with commas between them in the environment.
     List,
 }
@@ -12,7 +14,7 @@ pub(super) enum Kind {
 /// One key.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// As in the file.
+    /// As in the file; a dot stands for a table.
     pub(super) name: &'static str,
     /// As in the environment.
     pub(super) variable: &'static str,
@@ -31,7 +33,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 12] = [
+pub(super) static KEYS: [Key; 15] = [
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -40,6 +42,16 @@ pub(super) static KEYS: [Key; 12] = [
     key("url", "POSTERN_URL", Kind::Text, ""),
     // More names it answers to, beside loopback's and the URL's.
     key("hosts", "POSTERN_HOSTS", Kind::List, ""),
+    // The server's certificate, the chain after it, and its private key: absolute paths.
+    key("tls.cert", "POSTERN_TLS_CERT", Kind::Text, ""),
+    key("tls.key", "POSTERN_TLS_KEY", Kind::Text, ""),
+    // In their place: a local authority and a certificate that the server makes and renews itself.
+    key(
+        "tls.self_signed",
+        "POSTERN_TLS_SELF_SIGNED",
+        Kind::Switch,
+        "false",
+    ),
     // Form of the refresh cookie under TLS.
     key(
         "refresh_cookie",
@@ -117,7 +129,10 @@ mod tests {
     #[test]
     fn every_key_has_its_own_name_and_the_variable_that_follows_from_it() {
         for (place, key) in KEYS.iter().enumerate() {
-            assert_eq!(key.variable, format!("POSTERN_{}", key.name.to_uppercase()));
+            assert_eq!(
+                key.variable,
+                format!("POSTERN_{}", key.name.replace('.', "_").to_uppercase())
+            );
             assert!(KEYS.iter().skip(place + 1).all(|other| other.name != key.name));
         }
     }

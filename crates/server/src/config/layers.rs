@@ -53,6 +53,7 @@ impl Layers {
                     reason: match key.kind {
                         Kind::Text => "it is a text in quotes".to_owned(),
                         Kind::Number => "it is a whole number".to_owned(),
+                        Kind::Switch => "it is true or false".to_owned(),
                         Kind::List => "it is a list of texts, such as [\"a\", \"b\"]".to_owned(),
                     },
                 })?;
@@ -60,7 +61,7 @@ impl Layers {
             }
             if let Some(text) = environment.text(key.variable)? {
                 let words = match key.kind {
-                    Kind::Text | Kind::Number => vec![text.to_owned()],
+                    Kind::Text | Kind::Number | Kind::Switch => vec![text.to_owned()],
                     Kind::List => text.split(',').map(|word| word.trim().to_owned()).collect(),
                 };
                 let source = Source::Variable(key.variable);
@@ -114,6 +115,12 @@ impl Layers {
         self.parsed(key, |text| {
             let number = text.parse().ok().filter(|number| bounds.contains(number));
             number.ok_or_else(|| format!("it is a whole number from {} to {}", bounds.start(), bounds.end()))
+        })
+    }
+
+    pub(super) fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
+        self.parsed(key, |text| {
+            text.parse().map_err(|_| "it is true or false".to_owned())
         })
     }
 
@@ -194,11 +201,12 @@ impl Layers {
 fn words(value: &Value, kind: Kind) -> Option<Vec<String>> {
     match (kind, value) {
         (Kind::Text, Value::String(text)) => Some(vec![text.clone()]),
+        (Kind::Switch, Value::Boolean(value)) => Some(vec![value.to_string()]),
         (Kind::Number, Value::Integer(number)) => Some(vec![number.to_string()]),
         (Kind::List, Value::Array(items)) => items
             .iter()
             .map(|item| item.as_str().map(str::to_owned))
             .collect(),
-        (Kind::Text | Kind::Number | Kind::List, _) => None,
+        (Kind::Text | Kind::Number | Kind::Switch | Kind::List, _) => None,
     }
 }

@@ -16,12 +16,14 @@ mod keys;
 mod layers;
 pub(crate) mod reexec;
 pub(crate) mod secret_file;
+mod tls;
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use environment::Environment;
 pub(crate) use layers::Source;
+pub(crate) use tls::TlsSource;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) url: Option<BaseUrl>,
+    pub(crate) tls: TlsSource,
     pub(crate) hosts: HostNames,
     /// Names that an access password must not consist of.
     pub(crate) own_names: Vec<String>,
@@ -123,22 +126,33 @@ impl Config {
         let file = file::File::find(flags.config.as_deref(), environment)?;
         let layers = Layers::new(flags, environment, &file)?;
         let data_dir = layers.data_dir(environment)?;
-        let url = layers.optional("url", |text| BaseUrl::parse(text).map_err(str::to_owned))?;
+        let listen: SocketAddr = layers.parsed("listen", |text| {
+            text.parse()
+                .map_err(|_| "it is an IP address and a port, such as 127.0.0.1:8420".to_owned())
+        })?;
+        let tls = TlsSource::of(&layers)?;
+        let url = layers.optional("url", |text| {
+            let url = BaseUrl::parse(text).map_err(str::to_owned)?;
+            if tls.is_on() && url.scheme == Scheme::Http {
+                return Err("with TLS it begins with https://".to_owned());
+            }
+            Ok(url)
+        })?;
         let mut names = layers.list("hosts");
         names.extend(url.iter().map(|url| url.host.name().to_owned()));
-        let hosts = layers.check(
-            "hosts",
-            HostNames::new(names.iter().map(String::as_str).chain(HostNames::LOOPBACK)),
-        )?;
+        // Who listens on one address is called by it.
+        let address = Some(listen.ip())
+            .filter(|ip| !ip.is_unspecified())
+            .map(|ip| ip.to_string());
+        let all = names.iter().map(String::as_str).chain(address.as_deref());
+        let hosts = layers.check("hosts", HostNames::new(all.chain(HostNames::LOOPBACK)))?;
         let log = layers.parsed("log", |text| {
             let filter = text.parse::<tracing_subscriber::EnvFilter>();
             filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
         })?;
         Ok(Self {
-            listen: layers.parsed("listen", |text| {
-                text.parse()
-                    .map_err(|_| "it is an IP address and a port, such as 127.0.0.1:8420".to_owned())
-            })?,
+            listen,
+            tls,
             own_names: names,
             hosts,
             refresh_cookie: layers.parsed("refresh_cookie", |text| match text {
@@ -182,7 +196,20 @@ impl Config {
     pub(crate) fn base_url(&self, address: SocketAddr) -> String {
         match &self.url {
             Some(url) => url.to_string(),
+            None if self.tls.is_on() => format!("https://{}", self.callable(address)),
             None => format!("http://{address}"),
+        }
+    }
+
+    /// An address that a browser can open: no machine is called 0.0.0.0, and no certificate is for it.
+    fn callable(&self, address: SocketAddr) -> String {
+        if !address.ip().is_unspecified() {
+            return address.to_string();
+        }
+        let name = self.own_names.first().map_or("localhost", String::as_str);
+        match name.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, address.port()).to_string(),
+            Err(_) => format!("{name}:{}", address.port()),
         }
     }
 
@@ -201,7 +228,11 @@ impl Config {
     }
 
     pub(crate) fn scheme(&self) -> Scheme {
-        self.url.as_ref().map_or(Scheme::Http, |url| url.scheme)
+        match &self.url {
+            Some(url) => url.scheme,
+            None if self.tls.is_on() => Scheme::Https,
+            None => Scheme::Http,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Longest secret in a file, in bytes.
-const MAXIMUM: usize = 4096;
+pub(super) const MAXIMUM: usize = 4096;
 
 /// Standard input, in the place of a file.
 const STANDARD_INPUT: &str = "-";
@@ -26,8 +26,8 @@ pub(crate) enum SecretFileError {
     OpenToOthers { path: PathBuf, mode: u32 },
     #[error("the file {} belongs to another user (number {owner})", path.display())]
     NotOurs { path: PathBuf, owner: u32 },
-    #[error("{} holds more than {MAXIMUM} bytes", shown(path))]
-    TooLong { path: PathBuf },
+    #[error("{} holds more than {maximum} bytes", shown(path))]
+    TooLong { path: PathBuf, maximum: usize },
     #[error("{} is empty", shown(path))]
     Empty { path: PathBuf },
     #[error("what {} holds is not text", shown(path))]
@@ -39,20 +39,29 @@ pub(crate) enum SecretFileError {
 /// # Errors
 /// See [`SecretFileError`].
 pub(crate) fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+    bytes_up_to(path, MAXIMUM)
+}
+
+/// The same, for a secret that may be longer than others.
+///
+/// # Errors
+/// See [`SecretFileError`].
+pub(crate) fn bytes_up_to(path: &Path, maximum: usize) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let unreadable = |source| SecretFileError::Unreadable {
         path: path.to_owned(),
         source,
     };
     let bytes = if path.as_os_str() == STANDARD_INPUT {
-        bounded(io::stdin().lock()).map_err(unreadable)?
+        bounded(io::stdin().lock(), maximum).map_err(unreadable)?
     } else {
         let file = File::open(path).map_err(unreadable)?;
         check(path, &file.metadata().map_err(unreadable)?)?;
-        bounded(file).map_err(unreadable)?
+        bounded(file, maximum).map_err(unreadable)?
     };
-    if bytes.len() > MAXIMUM {
+    if bytes.len() > maximum {
         return Err(SecretFileError::TooLong {
             path: path.to_owned(),
+            maximum,
         });
     }
     if bytes.is_empty() {
@@ -90,10 +99,10 @@ pub(super) fn line(bytes: &[u8]) -> Option<Zeroizing<String>> {
 }
 
 /// Reads at most one byte more than a secret may have.
-pub(super) fn bounded(reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) fn bounded(reader: impl Read, maximum: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     // Room for everything from the start: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAXIMUM + 1));
-    reader.take(MAXIMUM as u64 + 1).read_to_end(&mut bytes)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(maximum + 1));
+    reader.take(maximum as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

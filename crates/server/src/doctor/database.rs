@@ -3,7 +3,7 @@
 use authcore::{Authority, Inspection, OpenError};
 use fieldcrypt::UnlockError;
 
-use super::{Finding, clock};
+use super::{Finding, clock, tls};
 use crate::causes::with_causes;
 use crate::config::Config;
 use crate::config::data_dir::DataDir;
@@ -55,6 +55,7 @@ fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
             "keep a copy of the files as they are; restore a backup, or take it as it is with postern serve --accept-tampered",
         ));
     }
+    findings.extend(tls::of_database(config, &inspection.tls));
     findings.push(clock::examine(inspection.highest_wall_time));
     findings
 }

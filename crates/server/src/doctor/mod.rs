@@ -3,6 +3,7 @@
 mod clock;
 mod database;
 mod files;
+mod tls;
 
 use serde::Serialize;
 
@@ -88,6 +89,7 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
         )
     }));
     findings.extend(files::examine(config));
+    findings.extend(tls::examine(config));
     findings.extend(database::examine(config, ask));
     findings
 }

@@ -13,7 +13,7 @@ use authcore::{
     SignInError, StoreError, TooLong, Unauthorized, VerifyError,
 };
 use axum::Json;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -24,6 +24,8 @@ use crate::http::error_body::ErrorBody;
 pub(crate) enum HttpError {
     /// `400`: the request is not what the contract says.
     Malformed(Cow<'static, str>),
+    /// `400`: plain HTTP where TLS is spoken. Whatever was sent was sent in the clear.
+    PlainOnTls,
     /// `401`: a credential was not taken; the text is the endpoint's own.
     Refused(Credential),
     /// `403`: the credential is good, but not for this.
@@ -96,7 +98,7 @@ impl HttpError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::PlainOnTls => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::UNAUTHORIZED,
             Self::NotAllowed | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NoSuchPath | Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -118,6 +120,7 @@ impl HttpError {
         Cow::Borrowed(match self {
             Self::Malformed(text) => return text.clone(),
             Self::Conflict(text) => text,
+            Self::PlainOnTls => "this port speaks TLS, and this request came in the clear",
             Self::Refused(credential) => credential.text(),
             Self::NotAllowed => "Authorization failed",
             Self::CrossSite => "the request comes from another site",
@@ -139,6 +142,9 @@ impl HttpError {
 
     fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
+            Self::PlainOnTls => {
+                "use https:// in the place of http://; change a password or token that was sent in the clear"
+            }
             Self::UnknownHost => "add the name with --host, or to hosts in the configuration",
             Self::UnsupportedMediaType => "send Content-Type: application/json",
             Self::NotAllowed => "this access key may not do that; sign in, or use a key with another scope",
@@ -221,6 +227,10 @@ impl IntoResponse for HttpError {
                 // Whole seconds, rounded up and at least one: a client that obeys does not come too early.
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
+            // Nothing else will be answered on this connection.
+            Self::PlainOnTls => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Malformed(_)
             | Self::NotAllowed

@@ -151,6 +151,12 @@ impl HostNames {
             .map(Self)
     }
 
+    /// The names, an IPv6 address without its brackets, as certificates have them.
+    pub(crate) fn bare(&self) -> Vec<String> {
+        let bare = |name: &String| name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        self.0.iter().map(bare).collect()
+    }
+
     /// Whether this server answers under that name.
     pub(crate) fn contains(&self, host: &Host) -> bool {
         self.0.contains(&host.name)

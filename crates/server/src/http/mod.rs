@@ -21,5 +21,6 @@ mod layers;
 mod limits;
 mod openapi;
 mod password;
+pub(crate) mod plain_on_tls;
 mod sessions;
 mod settings;

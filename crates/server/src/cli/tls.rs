@@ -1,0 +1,161 @@
+//! `postern tls`: what the server shows who connects, and the certificate to trust.
+
+use std::path::{Path, PathBuf};
+
+use authcore::{Authority, TlsCertificates};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::config::TlsSource;
+use crate::tls::facts::CertificateFacts;
+use crate::tls::probe;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Show the certificate that the server shows, for which names, and until when
+    Status,
+    /// Print the certificate of the local authority (`tls.self_signed`), for devices to trust
+    ExportCa {
+        /// A file to write it to, in the place of standard output
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Status => status(context),
+        Command::ExportCa { out } => export_ca(context, out.as_deref()),
+    }
+}
+
+fn status(context: &Context) -> Result<(), Failure> {
+    let config = &context.config;
+    let (source, mut facts, authority) = match &config.tls {
+        TlsSource::Off => {
+            let text = format!("no TLS: {} speaks plain HTTP", config.listen);
+            return context.output.answer(&json!({ "Source": "none" }), &text);
+        }
+        TlsSource::Files(files) => {
+            let now = authcore::Clock::system().now().wall;
+            (
+                files.certificate.display().to_string(),
+                files.load(now)?.facts,
+                None,
+            )
+        }
+        TlsSource::SelfSigned => {
+            let stored = stored(context)?;
+            let (authority, server) = stored.authority.zip(stored.server).ok_or_else(none_yet)?;
+            let source = "the local authority in the database".to_owned();
+            (source, read(&server)?, Some(read(&authority)?))
+        }
+    };
+    // What is shown is what counts: a running server may still show the one before.
+    let shown = probe::shown_at(config.listen).ok();
+    let running = shown.is_some();
+    let newer = shown.as_ref().is_some_and(|shown| *shown != facts);
+    if let Some(shown) = shown {
+        facts = shown;
+    }
+    let (begin, end) = (facts.not_before.to_rfc3339(), facts.not_after.to_rfc3339());
+    let mut json = json!({
+        "Source": source,
+        "Running": running,
+        "Names": facts.names,
+        "Issuer": facts.issuer,
+        "NotBefore": begin,
+        "NotAfter": end,
+        "Sha256": facts.fingerprint,
+        "NewerNotTaken": newer,
+    });
+    let mut text = format!(
+        "{}: {source}\nnames: {}\nissuer: {}\nfrom: {begin}\nuntil: {end}\nSHA-256: {}",
+        if running {
+            "shown"
+        } else {
+            "to be shown, no server answers"
+        },
+        facts.names.join(", "),
+        facts.issuer,
+        facts.fingerprint,
+    );
+    if newer {
+        text.push_str("\nthe server has not taken the certificate that is there now; its log says why");
+    }
+    if let Some(authority) = authority {
+        let until = authority.not_after.to_rfc3339();
+        text.push_str(&format!(
+            "\nauthority: until {until}, SHA-256 {}",
+            authority.fingerprint
+        ));
+        if let Some(members) = json.as_object_mut() {
+            let authority =
+                json!({ "Subject": authority.subject, "NotAfter": until, "Sha256": authority.fingerprint });
+            members.insert("Authority".to_owned(), authority);
+        }
+    }
+    context.output.answer(&json, &text)
+}
+
+fn export_ca(context: &Context, out: Option<&Path>) -> Result<(), Failure> {
+    let authority = authority_certificate(context)?.ok_or_else(none_yet)?;
+    let facts = read(&authority)?;
+    let pem = pem::encode(&pem::Pem::new("CERTIFICATE", authority.as_slice()));
+    let Some(path) = out else {
+        return context.output.answer(
+            &json!({ "Certificate": pem, "Sha256": facts.fingerprint }),
+            pem.trim_end(),
+        );
+    };
+    write(path, &pem).map_err(|error| {
+        let text = format!("{} cannot be written: {error}", path.display());
+        Failure::new(Exit::CannotCreate, text).hint("give another place with --out")
+    })?;
+    context.output.done(
+        &json!({ "File": path.display().to_string(), "Sha256": facts.fingerprint }),
+        &format!(
+            "{} is written; SHA-256 {}\nhow devices are told to trust it: docs/tls.md",
+            path.display(),
+            facts.fingerprint
+        ),
+    )
+}
+
+/// No secret, and other users are to read it.
+fn write(path: &Path, pem: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, pem)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+/// The certificate of the local authority, if the server makes its own and has made it.
+pub(super) fn authority_certificate(context: &Context) -> Result<Option<Vec<u8>>, Failure> {
+    match context.config.tls {
+        TlsSource::SelfSigned => Ok(stored(context)?.authority),
+        TlsSource::Off | TlsSource::Files(_) => Ok(None),
+    }
+}
+
+/// Read without changing a byte of the database.
+fn stored(context: &Context) -> Result<TlsCertificates, Failure> {
+    let (options, secret) = context.existing_database()?;
+    Ok(Authority::inspect(&options, &secret)?.tls)
+}
+
+fn read(certificate: &[u8]) -> Result<CertificateFacts, Failure> {
+    CertificateFacts::of(certificate).map_err(|reason| {
+        Failure::new(
+            Exit::Data,
+            format!("a stored certificate does not read: {reason}"),
+        )
+        .hint("restore a backup")
+    })
+}
+
+fn none_yet() -> Failure {
+    Failure::new(Exit::Configuration, "there is no local authority")
+        .hint("set tls.self_signed = true; the next postern serve makes it")
+}

@@ -1,0 +1,148 @@
+//! Stopping, and connections at their bounds.
+
+use super::*;
+use axum::Extension;
+use axum::routing::get;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Running {
+    address: SocketAddr,
+    stop: mpsc::Sender<()>,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    fn start(router: Router) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = listener.local_addr().expect("address");
+        let (stop, mut stopped) = mpsc::channel(2);
+        let served = tokio::spawn(serve(listener, Transport::Plain, router, async move || {
+            let _ = stopped.recv().await;
+        }));
+        Self {
+            address,
+            stop,
+            served,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("connect")
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).await.expect("running");
+        self.served.await.expect("no panic").expect("served");
+    }
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut bytes = [0; 1024];
+        let read = stream.read(&mut bytes).await.expect("read");
+        assert!(read > 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&bytes[..read]).expect("text"));
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_peers_address_is_the_sockets() {
+    let router = Router::new().route(
+        "/",
+        get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()),
+    );
+    let running = Running::start(router);
+    let mut stream = running.connect().await;
+    stream.write_all(REQUEST).await.expect("write");
+    let answer = read_until(&mut stream, "127.0.0.1").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_request_in_flight_finish_and_takes_no_new_one() {
+    let (begun, wait_begun) = oneshot::channel();
+    let (go_on, wait_go_on) = oneshot::channel::<()>();
+    let once = Arc::new(std::sync::Mutex::new(Some((begun, wait_go_on))));
+    let router = Router::new().route(
+        "/",
+        get(async move || {
+            let (begun, go_on) = once.lock().expect("lock").take().expect("one request");
+            begun.send(()).expect("test waits");
+            go_on.await.expect("test goes on");
+            "finished"
+        }),
+    );
+    let running = Running::start(router);
+    let address = running.address;
+    let mut stream = running.connect().await;
+    stream.write_all(REQUEST).await.expect("write");
+    wait_begun.await.expect("begun");
+    let stopping = tokio::spawn(running.stop());
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!stopping.is_finished());
+    go_on.send(()).expect("handler waits");
+    let answer = read_until(&mut stream, "finished").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    stopping.await.expect("stopped");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_idle_connections() {
+    let running = Running::start(Router::new().route("/", get(async || "idle")));
+    let silent = running.connect().await;
+    let mut kept_alive = running.connect().await;
+    kept_alive.write_all(REQUEST).await.expect("write");
+    read_until(&mut kept_alive, "idle").await;
+    let mut preface = running.connect().await;
+    preface.write_all(b"PRI * HTTP").await.expect("write");
+    running.stop().await;
+    drop((silent, kept_alive, preface));
+}
+
+#[tokio::test]
+async fn a_second_stop_cuts_off_what_is_in_flight() {
+    let (begun, wait_begun) = oneshot::channel();
+    let once = Arc::new(std::sync::Mutex::new(Some(begun)));
+    let router = Router::new().route(
+        "/",
+        get(async move || {
+            once.lock()
+                .expect("lock")
+                .take()
+                .expect("one request")
+                .send(())
+                .expect("test waits");
+            std::future::pending::<()>().await;
+        }),
+    );
+    let running = Running::start(router);
+    let mut stream = running.connect().await;
+    stream.write_all(REQUEST).await.expect("write");
+    wait_begun.await.expect("begun");
+    running.stop.send(()).await.expect("running");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others_go() {
+    let running = Running::start(Router::new().route("/", get(async || "served")));
+    let mut idle = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        idle.push(running.connect().await);
+    }
+    let mut late = running.connect().await;
+    late.write_all(REQUEST).await.expect("write");
+    idle.clear();
+    read_until(&mut late, "served").await;
+    running.stop().await;
+}
