@@ -1,6 +1,7 @@
 //! The promises, kept by the real binary. This list is the table of contents.
 #![expect(clippy::expect_used, reason = "a failure ends the test")]
 
+mod a_bad_certificate_is_never_shown;
 mod a_fault_breaks_no_promise;
 mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;
@@ -8,7 +9,9 @@ mod a_person_signs_in_and_out;
 mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
+mod certificates;
 mod every_row_of_the_contract;
 mod keys_turn;
 mod owner;
+mod tls_is_spoken_and_nothing_less;
 mod what_is_not_the_contract_gets_its_status;

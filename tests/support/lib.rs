@@ -16,7 +16,7 @@ pub struct Postern {
     binary: PathBuf,
     folder: tempfile::TempDir,
     child: Child,
-    /// `http://127.0.0.1:<port>`.
+    /// `http://127.0.0.1:<port>`, or `https://` with TLS.
     pub base: String,
     /// What it printed up to the line that says it listens.
     pub said: String,
@@ -144,7 +144,22 @@ impl Postern {
     /// Where it listens: `127.0.0.1:<port>`.
     #[must_use]
     pub fn address(&self) -> &str {
-        self.base.trim_start_matches("http://")
+        self.base
+            .trim_start_matches("http://")
+            .trim_start_matches("https://")
+    }
+
+    /// Asks the server to look for new certificates.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
     }
 
     /// Waits until the server has ended by itself.
@@ -154,11 +169,7 @@ impl Postern {
 
     /// Asks the server to stop, and waits until it has.
     pub fn stop(&mut self) -> Option<i32> {
-        let asked = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("kill runs");
-        assert!(asked.success());
+        self.signal("-TERM");
         self.child.wait().expect("ended").code()
     }
 

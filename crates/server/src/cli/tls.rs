@@ -33,71 +33,72 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
 
 fn status(context: &Context) -> Result<(), Failure> {
     let config = &context.config;
-    let (source, mut facts, authority) = match &config.tls {
+    let mut authority = None;
+    let (source, configured) = match &config.tls {
         TlsSource::Off => {
             let text = format!("no TLS: {} speaks plain HTTP", config.listen);
-            return context.output.answer(&json!({ "Source": "none" }), &text);
+            return context.output.answer(&json!({ "Source": null }), &text);
         }
         TlsSource::Files(files) => {
-            let now = authcore::Clock::system().now().wall;
-            (
-                files.certificate.display().to_string(),
-                files.load(now)?.facts,
-                None,
-            )
+            let loaded = files.load(authcore::Clock::system().now().wall);
+            let configured = loaded.map(|identity| identity.facts).map_err(Failure::from);
+            (files.certificate.display().to_string(), configured)
         }
         TlsSource::SelfSigned => {
             let stored = stored(context)?;
-            let (authority, server) = stored.authority.zip(stored.server).ok_or_else(none_yet)?;
-            let source = "the local authority in the database".to_owned();
-            (source, read(&server)?, Some(read(&authority)?))
+            let (issuer, server) = stored.authority.zip(stored.server).ok_or_else(none_yet)?;
+            authority = Some(read(&issuer)?);
+            ("the local authority".to_owned(), read(&server))
         }
     };
-    // What is shown is what counts: a running server may still show the one before.
-    let shown = probe::shown_at(config.listen).ok();
+    // What a running server shows is what counts: it may be the one before.
+    let shown = probe::shown_at(config.local_address()).ok();
     let running = shown.is_some();
-    let newer = shown.as_ref().is_some_and(|shown| *shown != facts);
-    if let Some(shown) = shown {
-        facts = shown;
-    }
-    let (begin, end) = (facts.not_before.to_rfc3339(), facts.not_after.to_rfc3339());
-    let mut json = json!({
+    let (facts, problem) = match (shown, configured) {
+        (None, configured) => (configured?, None),
+        (Some(shown), Err(failure)) => (shown, Some(failure.message)),
+        (Some(shown), Ok(configured)) if configured == shown => (shown, None),
+        (Some(shown), Ok(_)) => {
+            let text = "the server shows another certificate than this one; it has not taken it yet";
+            (shown, Some(text.to_owned()))
+        }
+    };
+    let json = json!({
         "Source": source,
         "Running": running,
+        "Problem": problem,
         "Names": facts.names,
         "Issuer": facts.issuer,
-        "NotBefore": begin,
-        "NotAfter": end,
+        "NotBefore": facts.not_before.to_rfc3339(),
+        "NotAfter": facts.not_after.to_rfc3339(),
         "Sha256": facts.fingerprint,
-        "NewerNotTaken": newer,
+        "Authority": authority.as_ref().map(|authority| json!({
+            "Subject": authority.subject,
+            "NotAfter": authority.not_after.to_rfc3339(),
+            "Sha256": authority.fingerprint,
+        })),
     });
-    let mut text = format!(
-        "{}: {source}\nnames: {}\nissuer: {}\nfrom: {begin}\nuntil: {end}\nSHA-256: {}",
-        if running {
-            "shown"
-        } else {
-            "to be shown, no server answers"
-        },
-        facts.names.join(", "),
-        facts.issuer,
-        facts.fingerprint,
-    );
-    if newer {
-        text.push_str("\nthe server has not taken the certificate that is there now; its log says why");
-    }
-    if let Some(authority) = authority {
-        let until = authority.not_after.to_rfc3339();
-        text.push_str(&format!(
-            "\nauthority: until {until}, SHA-256 {}",
-            authority.fingerprint
-        ));
-        if let Some(members) = json.as_object_mut() {
-            let authority =
-                json!({ "Subject": authority.subject, "NotAfter": until, "Sha256": authority.fingerprint });
-            members.insert("Authority".to_owned(), authority);
-        }
-    }
-    context.output.answer(&json, &text)
+    let mut lines = vec![
+        format!("from:      {source}"),
+        format!("server:    {}", if running { "shows it" } else { "none answers" }),
+        format!("names:     {}", facts.names.join(", ")),
+        format!("issuer:    {}", facts.issuer),
+        format!(
+            "good:      {} to {}",
+            facts.not_before.to_rfc3339(),
+            facts.not_after.to_rfc3339()
+        ),
+        format!("SHA-256:   {}", facts.fingerprint),
+    ];
+    lines.extend(authority.map(|authority| {
+        let end = authority.not_after.to_rfc3339();
+        format!(
+            "authority: {}, to {end}, SHA-256 {}",
+            authority.subject, authority.fingerprint
+        )
+    }));
+    lines.extend(problem.map(|problem| format!("problem:   {problem}")));
+    context.output.answer(&json, &lines.join("\n"))
 }
 
 fn export_ca(context: &Context, out: Option<&Path>) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ use super::prompt::{self, Asked};
 use super::tls::authority_certificate;
 
 pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
-    let base = context.config.base_url(context.config.listen);
+    let base = context.config.local_url();
     let file = arguments.password_file.as_deref();
     let typed = prompt::secret(file, "access password", "--password-file", Asked::Once)?;
     let password = AccessPassword::parse(typed.as_str().to_owned())?;

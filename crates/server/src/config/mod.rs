@@ -23,7 +23,7 @@ pub(crate) use environment::Environment;
 pub(crate) use layers::Source;
 pub(crate) use tls::TlsSource;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -199,6 +199,25 @@ impl Config {
             None if self.tls.is_on() => format!("https://{}", self.callable(address)),
             None => format!("http://{address}"),
         }
+    }
+
+    /// Where this machine finds its own server.
+    pub(crate) fn local_url(&self) -> String {
+        match &self.url {
+            Some(url) => url.to_string(),
+            None if self.tls.is_on() => format!("https://{}", self.local_address()),
+            None => format!("http://{}", self.local_address()),
+        }
+    }
+
+    /// The address the server listens on, as one to connect to.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        let ip = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.listen.port())
     }
 
     /// An address that a browser can open: no machine is called 0.0.0.0, and no certificate is for it.

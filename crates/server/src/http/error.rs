@@ -120,7 +120,7 @@ impl HttpError {
         Cow::Borrowed(match self {
             Self::Malformed(text) => return text.clone(),
             Self::Conflict(text) => text,
-            Self::PlainOnTls => "this port speaks TLS, and this request came in the clear",
+            Self::PlainOnTls => "this port speaks TLS: use https:// in the place of http://",
             Self::Refused(credential) => credential.text(),
             Self::NotAllowed => "Authorization failed",
             Self::CrossSite => "the request comes from another site",
@@ -142,9 +142,7 @@ impl HttpError {
 
     fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
-            Self::PlainOnTls => {
-                "use https:// in the place of http://; change a password or token that was sent in the clear"
-            }
+            Self::PlainOnTls => "the request came in the clear: change a password or token that was in it",
             Self::UnknownHost => "add the name with --host, or to hosts in the configuration",
             Self::UnsupportedMediaType => "send Content-Type: application/json",
             Self::NotAllowed => "this access key may not do that; sign in, or use a key with another scope",

@@ -16,10 +16,25 @@ struct Running {
 
 impl Running {
     fn start(router: Router) -> Self {
+        Self::over(Transport::Plain, router)
+    }
+
+    /// With TLS, of which only the handshake is begun here.
+    fn start_tls() -> Self {
+        let names = ["localhost".to_owned()];
+        let now = authcore::WallTime::from_unix_ms(1_800_000_000_000);
+        let authority = crate::tls::self_signed::make_authority(&names, now).expect("made");
+        let identity = crate::tls::self_signed::identity(&authority).expect("a pair");
+        let (_, shown) = watch::channel(identity.server_config().expect("TLS"));
+        let refusal = Router::new().fallback(async || "told");
+        Self::over(Transport::Tls { shown, refusal }, Router::new())
+    }
+
+    fn over(transport: Transport, router: Router) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = listener.local_addr().expect("address");
         let (stop, mut stopped) = mpsc::channel(2);
-        let served = tokio::spawn(serve(listener, Transport::Plain, router, async move || {
+        let served = tokio::spawn(serve(listener, transport, router, async move || {
             let _ = stopped.recv().await;
         }));
         Self {
@@ -144,5 +159,54 @@ async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others
     late.write_all(REQUEST).await.expect("write");
     idle.clear();
     read_until(&mut late, "served").await;
+    running.stop().await;
+}
+
+/// The header of a TLS record that opens a handshake, and then nothing.
+const HANDSHAKE_BEGUN: &[u8] = b"\x16\x03\x01\x02\x00\x01";
+
+/// In the runtime's own time, which goes on when nothing else is waited for.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_finish_the_handshake_is_cut_off() {
+    let running = Running::start_tls();
+    for begun in [&b""[..], HANDSHAKE_BEGUN] {
+        let before = tokio::time::Instant::now();
+        let mut stream = running.connect().await;
+        stream.write_all(begun).await.expect("write");
+        let mut rest = Vec::new();
+        // Cut off with bytes unread, the system may say so with a reset.
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(rest.is_empty());
+        assert_eq!(before.elapsed().as_secs(), HEADER_TIME.as_secs());
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_handshakes_and_plain_http_is_told() {
+    let running = Running::start_tls();
+    let silent = running.connect().await;
+    let mut begun = running.connect().await;
+    begun.write_all(HANDSHAKE_BEGUN).await.expect("write");
+    let mut plain = running.connect().await;
+    plain.write_all(REQUEST).await.expect("write");
+    read_until(&mut plain, "told").await;
+    running.stop().await;
+    drop((silent, begun));
+}
+
+#[tokio::test]
+async fn handshakes_that_are_not_finished_take_places_and_give_them_back() {
+    let running = Running::start_tls();
+    let mut idle = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        let mut stream = running.connect().await;
+        stream.write_all(HANDSHAKE_BEGUN).await.expect("write");
+        idle.push(stream);
+    }
+    let mut late = running.connect().await;
+    late.write_all(REQUEST).await.expect("write");
+    idle.clear();
+    read_until(&mut late, "told").await;
     running.stop().await;
 }

@@ -1,7 +1,7 @@
 //! What a server shows whoever connects, asked of the server itself.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When nothing answers there in TLS.
-pub(crate) fn shown_at(listen: SocketAddr) -> io::Result<CertificateFacts> {
-    let address = SocketAddr::new(reachable(listen.ip()), listen.port());
+pub(crate) fn shown_at(address: SocketAddr) -> io::Result<CertificateFacts> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -39,14 +38,6 @@ pub(crate) fn shown_at(listen: SocketAddr) -> io::Result<CertificateFacts> {
     let shown = connection.peer_certificates().and_then(<[_]>::first);
     let shown = shown.ok_or_else(|| io::Error::other("it showed no certificate"))?;
     CertificateFacts::of(shown).map_err(io::Error::other)
-}
-
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        other => other,
-    }
 }
 
 /// Takes any certificate: it is looked at, and nothing is entrusted to who shows it.

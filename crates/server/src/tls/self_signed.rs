@@ -217,21 +217,8 @@ pub(crate) fn make_authority(names: &[String], now: WallTime) -> Result<TlsKey, 
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let local = LOCAL_SUFFIXES.iter().map(|suffix| (*suffix).to_owned());
-    let configured = names.iter().filter(|name| name.parse::<IpAddr>().is_err());
-    let mut suffixes: Vec<String> = local.collect();
-    suffixes.extend(configured.cloned());
-    suffixes.dedup();
-    let networks = LOCAL_NETWORKS.iter().copied();
-    let public = names.iter().filter_map(|name| name.parse::<IpAddr>().ok());
-    let networks = networks.chain(public.map(|ip| (ip, if ip.is_ipv4() { 32 } else { 128 })));
-    let permitted = suffixes.into_iter().map(GeneralSubtree::DnsName);
-    let permitted =
-        permitted.chain(networks.map(|(address, prefix)| {
-            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, prefix))
-        }));
     params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: permitted.collect(),
+        permitted_subtrees: permitted(names),
         excluded_subtrees: Vec::new(),
     });
     (params.not_before, params.not_after) = life(now, AUTHORITY_LIFE);
@@ -240,6 +227,34 @@ pub(crate) fn make_authority(names: &[String], now: WallTime) -> Result<TlsKey, 
         certificate.der().to_vec(),
         Secret::from(key.serialize_der()),
     ))
+}
+
+/// What is local, and of these names what is not.
+fn permitted(names: &[String]) -> Vec<GeneralSubtree> {
+    let (addresses, names): (Vec<_>, Vec<_>) = names
+        .iter()
+        .map(|name| name.parse::<IpAddr>().map_err(|_| name.clone()))
+        .partition(Result::is_ok);
+    let names = names.into_iter().filter_map(Result::err);
+    let suffixes = LOCAL_SUFFIXES
+        .iter()
+        .map(|suffix| (*suffix).to_owned())
+        .chain(names);
+    let addresses = addresses.into_iter().filter_map(Result::ok);
+    let networks = addresses.map(|ip| (ip, if ip.is_ipv4() { 32 } else { 128 }));
+    let mut subtrees: Vec<GeneralSubtree> = Vec::new();
+    let all = suffixes.map(GeneralSubtree::DnsName).chain(
+        LOCAL_NETWORKS
+            .into_iter()
+            .chain(networks)
+            .map(|(ip, prefix)| GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(ip, prefix))),
+    );
+    for subtree in all {
+        if !subtrees.contains(&subtree) {
+            subtrees.push(subtree);
+        }
+    }
+    subtrees
 }
 
 /// A new certificate of the server for these names, issued by that authority.
