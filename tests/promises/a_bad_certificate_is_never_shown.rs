@@ -318,7 +318,10 @@ fn the_doctor_warns_three_weeks_before_the_end_and_of_names_that_are_not_covered
     assert_eq!(says(&ca.issue(&["127.0.0.1"], -10, -1), &[]), ["wrong"]);
     let url = ("POSTERN_URL", "https://door.example.org".to_owned());
     assert_eq!(
-        says(&ca.issue(&["nas.example.org"], -1, 90), &[url.clone()]),
+        says(
+            &ca.issue(&["nas.example.org"], -1, 90),
+            std::slice::from_ref(&url)
+        ),
         ["good", "warning"]
     );
     assert_eq!(says(&ca.issue(&["*.example.org"], -1, 90), &[url]), ["good"]);

@@ -230,6 +230,7 @@ impl From<KeeperError> for Failure {
             KeeperError::File(inner) => inner.into(),
             KeeperError::Make(_) => Self::of(Exit::Data, &error).hint("restore a backup"),
             KeeperError::Store(inner) => Self::of(of_store(&inner), &inner),
+            KeeperError::Signal(_) => Self::of(Exit::Unavailable, &error),
             KeeperError::Tls(_) => Self::of(Exit::Software, &error),
         }
     }

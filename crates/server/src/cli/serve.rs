@@ -22,7 +22,7 @@ use crate::http::plain_on_tls;
 use crate::http::router::router;
 use crate::listener::Transport;
 use crate::shutdown::StopSignals;
-use crate::tls::keeper::{Hangups, Keeper, Shown};
+use crate::tls::keeper::{Keeper, Shown};
 
 pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Failure> {
     let config = &context.config;
@@ -32,8 +32,8 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
         ));
     }
-    let uncaught = |error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}"));
-    let mut stop = StopSignals::install().map_err(uncaught)?;
+    let mut stop = StopSignals::install()
+        .map_err(|error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
     logging::start(config)?;
 
     let keeper = keeper_of_files(config)?;
@@ -78,9 +78,8 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let (transport, keeping) = match keeper {
         None => (Transport::Plain, None),
         Some((keeper, shown)) => {
-            let hangups = Hangups::install().map_err(uncaught)?;
             let refusal = plain_on_tls::router(&http);
-            (Transport::Tls { shown, refusal }, Some(keeper.keep(hangups)))
+            (Transport::Tls { shown, refusal }, Some(keeper.keep()))
         }
     };
     let app = App {

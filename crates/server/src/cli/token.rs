@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
     };
     let mut agent = ureq::Agent::config_builder().http_status_as_error(false);
     if base.starts_with("https://") {
-        agent = agent.tls_config(tls(trusted(context, arguments.ca.as_deref())?));
+        agent = agent.tls_config(tls(&trusted(context, arguments.ca.as_deref())?));
     }
     let agent = ureq::Agent::new_with_config(agent.build());
     let mut answer = agent
@@ -78,7 +78,7 @@ fn trusted(context: &Context, file: Option<&Path>) -> Result<Vec<CertificateDer<
     Ok(rustls_native_certs::load_native_certs().certs)
 }
 
-fn tls(trusted: Vec<CertificateDer<'static>>) -> TlsConfig {
+fn tls(trusted: &[CertificateDer<'static>]) -> TlsConfig {
     let roots = trusted
         .iter()
         .map(|der| Certificate::from_der(der).to_owned())

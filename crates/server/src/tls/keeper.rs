@@ -4,6 +4,7 @@
 //! SIGHUP. What is new and no good changes nothing: the one before is shown on.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) enum KeeperError {
     Make(#[from] MakeError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("signals cannot be caught")]
+    Signal(#[source] io::Error),
     #[error("TLS does not start")]
     Tls(#[from] rustls::Error),
 }
@@ -67,6 +70,7 @@ pub(crate) struct Keeper {
     shown: watch::Sender<Arc<ServerConfig>>,
     clock: Clock,
     warned: Option<Monotonic>,
+    hangups: Hangups,
 }
 
 impl Keeper {
@@ -112,6 +116,7 @@ impl Keeper {
             shown,
             clock,
             warned: None,
+            hangups: Hangups::install().map_err(KeeperError::Signal)?,
         };
         Ok((keeper, shown_now))
     }
@@ -122,13 +127,13 @@ impl Keeper {
     }
 
     /// Goes on until it is dropped.
-    pub(crate) async fn keep(mut self, mut hangups: Hangups) -> Infallible {
+    pub(crate) async fn keep(mut self) -> Infallible {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let asked = tokio::select! {
                 _ = looks.tick() => false,
-                () = hangups.next() => true,
+                () = self.hangups.next() => true,
             };
             self.look(asked).await;
             self.warn();
@@ -251,15 +256,12 @@ async fn current(
     }
 }
 
-/// SIGHUP: look at once.
-pub(crate) struct Hangups(Signal);
+/// SIGHUP: look at once. Caught only where there is TLS: elsewhere a terminal that goes away ends the server.
+struct Hangups(Signal);
 
 impl Hangups {
     /// Catches the signal; from here on it no longer ends the process.
-    ///
-    /// # Errors
-    /// When the operating system refuses a signal handler.
-    pub(crate) fn install() -> std::io::Result<Self> {
+    fn install() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
