@@ -60,6 +60,7 @@ async fn tls_keys_outlive_a_restart_one_is_replaced_alone_and_no_file_shows_them
     assert_eq!(certificates.server.as_deref(), Some(&b"the second server"[..]));
 }
 
+#[expect(clippy::disallowed_methods, reason = "somebody with write access to the file")]
 #[tokio::test]
 async fn a_servers_key_in_the_authoritys_row_does_not_open() {
     let house = with_keys().await;

@@ -125,6 +125,29 @@ fn a_value_that_is_not_understood_is_refused_with_its_key_and_its_source() {
         (&[], "hosts = [\"a:80\"]", ["hosts", "a:80"]),
         (&[], "refresh_cookie = \"lax\"", ["refresh_cookie", "by-scheme"]),
         (&[], "url = \"http://door.example.org\"", ["url", "in the clear"]),
+        (&[], "tls.cert = \"cert.pem\"", ["tls.cert", "absolute path"]),
+        (
+            &[],
+            "tls.self_signed = \"yes\"",
+            ["tls.self_signed", "true or false"],
+        ),
+        (
+            &[("POSTERN_TLS_SELF_SIGNED", "1")],
+            "",
+            ["tls.self_signed = 1", "true or false"],
+        ),
+        (&[("POSTERN_TLS_KEY", "/k")], "", ["tls.key", "tls.cert must"]),
+        (&[], "tls.cert = \"/c\"", ["tls.cert", "tls.key must"]),
+        (
+            &[],
+            "[tls]\ncert = \"/c\"\nkey = \"/k\"\nself_signed = true",
+            ["tls.self_signed", "a guess"],
+        ),
+        (
+            &[("POSTERN_URL", "http://localhost:8420")],
+            "tls.self_signed = true",
+            ["url", "with TLS it begins with https://"],
+        ),
         (&[], "log = \"postern=loud\"", ["log", "postern=loud"]),
         (&[], "log_format = \"xml\"", ["log_format", "auto, text or json"]),
     ] {
@@ -191,5 +214,42 @@ fn a_variable_like_ours_that_is_none_is_no_error_but_noticed() {
             ("POSTERN_LISTN".to_owned(), Some("POSTERN_LISTEN")),
             ("POSTERN_PORT".to_owned(), None)
         ]
+    );
+}
+
+#[test]
+fn with_tls_the_server_is_called_by_https_and_by_a_name_a_browser_can_open() {
+    let at = |listen: &str, more: &str| {
+        let text = format!("listen = \"{listen}\"\ntls.self_signed = true\n{more}");
+        let config = load(&Flags::default(), &[HOME], &text).expect("read");
+        assert_eq!(config.scheme(), Scheme::Https);
+        (
+            config.base_url(config.listen),
+            config.local_url(),
+            config.hosts.bare(),
+        )
+    };
+    let (base, local, names) = at("192.168.1.7:8420", "");
+    assert_eq!(
+        (base.as_str(), local.as_str()),
+        ("https://192.168.1.7:8420", "https://192.168.1.7:8420")
+    );
+    assert_eq!(names, ["127.0.0.1", "192.168.1.7", "::1", "localhost"]);
+    let (base, local, names) = at("0.0.0.0:8420", "hosts = [\"nas.lan\"]");
+    assert_eq!(
+        (base.as_str(), local.as_str()),
+        ("https://nas.lan:8420", "https://127.0.0.1:8420")
+    );
+    assert_eq!(names, ["127.0.0.1", "::1", "localhost", "nas.lan"]);
+    let (base, local, _) = at("[::]:8420", "hosts = [\"fd00::7\"]");
+    assert_eq!(
+        (base.as_str(), local.as_str()),
+        ("https://[fd00::7]:8420", "https://[::1]:8420")
+    );
+    assert_eq!(at("0.0.0.0:8420", "").0, "https://localhost:8420");
+    let (base, local, _) = at("0.0.0.0:8420", "url = \"https://door.example.org\"");
+    assert_eq!(
+        (base.as_str(), local.as_str()),
+        ("https://door.example.org", "https://door.example.org")
     );
 }
