@@ -17,6 +17,7 @@ use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
 use crate::tls::files::TlsFileError;
 use crate::tls::keeper::KeeperError;
+use crate::tls::self_signed::MakeError;
 
 /// Exit codes, as sysexits(3) numbers them, and 1 for a test that ran and found something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +229,11 @@ impl From<KeeperError> for Failure {
     fn from(error: KeeperError) -> Self {
         match error {
             KeeperError::File(inner) => inner.into(),
-            KeeperError::Make(_) => Self::of(Exit::Data, &error).hint("restore a backup"),
+            KeeperError::Make(MakeError::Made(_)) => Self::of(Exit::Software, &error),
+            KeeperError::Make(MakeError::Stored { .. } | MakeError::Authority(_)) => {
+                Self::of(Exit::Data, &error)
+                    .hint("keep a copy of the files as they are, and restore a backup")
+            }
             KeeperError::Store(inner) => Self::of(of_store(&inner), &inner),
             KeeperError::Signal(_) => Self::of(Exit::Unavailable, &error),
             KeeperError::Tls(_) => Self::of(Exit::Software, &error),

@@ -242,8 +242,13 @@ async fn current(
             Ok((facts, identity))
         }
         (_, before, _, _) => {
+            // A new one before the old one ends, or for a name that the old one may not sign for.
             if before.is_some() {
                 tracing::warn!("the local authority is made anew; devices must be told to trust the new one");
+            } else {
+                tracing::info!(
+                    "a local authority is made; postern tls export-ca prints what devices are to trust"
+                );
             }
             let issuer = self_signed::make_authority(names, now)?;
             let facts = self_signed::check_authority(&issuer)?;
