@@ -229,14 +229,13 @@ impl From<KeeperError> for Failure {
     fn from(error: KeeperError) -> Self {
         match error {
             KeeperError::File(inner) => inner.into(),
-            KeeperError::Make(MakeError::Made(_)) => Self::of(Exit::Software, &error),
             KeeperError::Make(MakeError::Stored { .. } | MakeError::Authority(_)) => {
                 Self::of(Exit::Data, &error)
                     .hint("keep a copy of the files as they are, and restore a backup")
             }
             KeeperError::Store(inner) => Self::of(of_store(&inner), &inner),
             KeeperError::Signal(_) => Self::of(Exit::Unavailable, &error),
-            KeeperError::Tls(_) => Self::of(Exit::Software, &error),
+            KeeperError::Make(MakeError::Made(_)) | KeeperError::Tls(_) => Self::of(Exit::Software, &error),
         }
     }
 }
