@@ -1,8 +1,10 @@
-//! `cargo run --release --manifest-path benches/Cargo.toml -- <postern binary>`: every goal, measured beside what it is
-//! measured against, in one run; prints a table in Markdown.
+//! Every goal, measured beside what it is measured against, in one run; prints a table in Markdown. `benches/run` says how it
+//! is called: `bench server POSTERN`, `bench reseal SQLCIPHER ROWS ROUNDS`.
 
 mod client;
 mod field;
+mod memory;
+mod reseal;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -44,13 +46,26 @@ pub fn for_a_while(length: Duration, mut act: impl FnMut()) -> u64 {
 }
 
 fn main() {
-    let binary = std::env::args().nth(1).expect("the path of the postern binary");
-    let mut rows = vec![field::seal_and_open()];
-    if binary == "field" { println!("{}", rows[0].measured); return; }
-    rows.extend(server::all(&binary, std::env::args().nth(2)));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rows = match arguments.as_slice() {
+        ["field"] => vec![field::seal_and_open()],
+        ["server", postern] => server::all(postern),
+        ["refresh", postern] => server::refresh_alone(postern),
+        ["reseal", sqlcipher, rows, rounds] => reseal::all(&reseal::Sides {
+            sqlcipher,
+            rows: rows.parse().expect("a number of rows"),
+            rounds: rounds.parse().expect("a number of rounds"),
+        }),
+        _ => panic!("see benches/run for how it is called"),
+    };
     println!("| what | goal | measured | |\n|---|---|---|---|");
     for row in &rows {
-        let met = if row.met { "met" } else { "**missed**" };
+        let met = match (row.goal, row.met) {
+            ("–", _) => "",
+            (_, true) => "met",
+            (_, false) => "**missed**",
+        };
         println!("| {} | {} | {} | {met} |", row.what, row.goal, row.measured);
     }
 }

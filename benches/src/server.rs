@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::{Row, for_a_while, median, quantile, seconds};
+use crate::{Row, for_a_while, median, memory, quantile, seconds};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -70,9 +70,7 @@ impl Postern {
     }
 
     fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("ours");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
-        line.split_whitespace().nth(1).expect("KiB").parse::<f64>().expect("a number") / 1024.0
+        memory::mib(self.child.id(), "VmRSS:")
     }
 
     fn stop(mut self) -> tempfile::TempDir {
@@ -108,12 +106,14 @@ impl Held {
     }
 }
 
-pub fn all(binary: &str, only: Option<String>) -> Vec<Row> {
+pub fn refresh_alone(binary: &str) -> Vec<Row> {
     let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
-    if only.as_deref() == Some("refresh") {
-        postern.set_password();
-        return refresh(&postern);
-    }
+    postern.set_password();
+    refresh(&postern)
+}
+
+pub fn all(binary: &str) -> Vec<Row> {
+    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
     let idle = postern.resident_mib();
     postern.set_password();
     let mut rows = vec![verify(&postern)];

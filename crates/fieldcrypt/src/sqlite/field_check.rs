@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::sweep_rows::{CHUNK_ROWS, FieldOfRow, StoredColumn, key_text, with_row_key};
+use super::column_walk::{CHUNK_ROWS, FieldOfRow, StoredColumn, key_text, sealed_bytes, with_row_key};
 use crate::error::OpenError;
 use crate::rotation::{RotationError, UnopenableField};
 use crate::sealed::Sealed;
@@ -29,7 +29,7 @@ impl Vault {
             let stored = StoredColumn::of(connection, column)?;
             let mut after = Vec::new();
             loop {
-                let chunk = stored.read(connection, &after, CHUNK_ROWS)?;
+                let chunk = stored.read(connection, &after, CHUNK_ROWS, sealed_bytes)?;
                 let Some(last) = chunk.last().map(|row| row.key.clone()) else {
                     break;
                 };
