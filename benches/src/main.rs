@@ -35,6 +35,24 @@ pub fn seconds(act: impl FnOnce()) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
+/// Seconds on the clock, and of this thread's processor time (proc(5)): where the machine is shared, the second is the
+/// steadier one, and leaves out the waiting for the disk.
+#[derive(Clone, Copy, Default)]
+pub struct Took {
+    pub wall: f64,
+    pub cpu: f64,
+}
+
+pub fn took(act: impl FnOnce()) -> Took {
+    let spent = || {
+        let line = std::fs::read_to_string("/proc/thread-self/schedstat").expect("ours");
+        line.split(' ').next().expect("a field").parse::<f64>().expect("nanoseconds") / 1e9
+    };
+    let before = spent();
+    let wall = seconds(act);
+    Took { wall, cpu: spent() - before }
+}
+
 pub fn for_a_while(length: Duration, mut act: impl FnMut()) -> u64 {
     let begun = Instant::now();
     let mut count = 0;
@@ -57,6 +75,7 @@ fn main() {
             rows: rows.parse().expect("a number of rows"),
             rounds: rounds.parse().expect("a number of rounds"),
         }),
+        ["walk", rows] => return reseal::walk_alone(rows.parse().expect("a number of rows")),
         _ => panic!("see benches/run for how it is called"),
     };
     println!("| what | goal | measured | |\n|---|---|---|---|");

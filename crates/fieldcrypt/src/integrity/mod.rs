@@ -50,6 +50,7 @@
 //! checked when [`IntegritySeal::verify`] is called, not when a row is read: what is altered while a program runs is
 //! refused at the next check, sealed values at once.
 
+pub(crate) mod hashing;
 pub(crate) mod row_tag;
 pub(crate) mod table_seal;
 mod verify;

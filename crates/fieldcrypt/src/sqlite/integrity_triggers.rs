@@ -145,7 +145,9 @@ impl Room {
                 .iter()
                 .find(|layout| layout.table.eq_ignore_ascii_case(&table))
         });
-        *lock(&self.held) = layout.map(|layout| Held::of(&layout.table));
+        *lock(&self.held) = layout
+            .map(|layout| Held::of(&layout.table, &self.keys))
+            .transpose()?;
         Ok(layout.map_or(Value::Null, |layout| Value::Text(layout.table.clone())))
     }
 
@@ -161,18 +163,15 @@ impl Room {
         let (before, old) = layout.encode(|position| value(context.get_raw(1 + position)))?;
         let first = 1 + layout.columns.len();
         let (key, new) = layout.encode(|position| value(context.get_raw(first + position)))?;
-        if before != key {
-            return Ok(Value::from(true));
-        }
-        let tag = self.keys.rows.tag(&new);
-        held.sum.subtract(&self.keys.rows.tag(&old));
-        held.sum.add(&tag);
-        held.put(key, self.keys.rows.mark(&tag));
-        Ok(Value::from(false))
+        Ok(Value::from(before != key || !held.put(&key, &old, &new)))
     }
 
     fn held_rows(&self, _: &Context<'_>) -> Result<Value, IntegrityError> {
-        let rows = lock(&self.held).as_mut().map_or(0, Held::sort);
+        let rows = lock(&self.held)
+            .as_mut()
+            .map(Held::finish)
+            .transpose()?
+            .unwrap_or(0);
         Ok(Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX)))
     }
 
@@ -184,9 +183,9 @@ impl Room {
     }
 
     fn held_mark(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
-        let held = lock(&self.held);
+        let mut held = lock(&self.held);
         let mark = held
-            .as_ref()
+            .as_mut()
             .zip(context.get_raw(0).as_blob().ok())
             .and_then(|(held, key)| held.mark(key));
         Ok(mark.map_or(Value::Null, mark_value))
@@ -196,7 +195,7 @@ impl Room {
         let stored: Vec<u8> = context.get(0)?;
         match lock(&self.held).take() {
             Some(held) => self.change(stored, &held.table, |sum| {
-                sum.merge(&held.sum);
+                sum.merge(held.sum());
                 Ok(())
             }),
             None => Ok(Value::Blob(stored)),

@@ -1,5 +1,8 @@
 //! One batch of a sweep: what is not under the active key is sealed anew.
 
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -9,7 +12,7 @@ use super::replaced_fields::{Replacement, Replacing};
 use super::rotation_rows::{self, Place};
 use super::trace_rows;
 use crate::column::SealedColumn;
-use crate::error::OpenError;
+use crate::error::{OpenError, SealError};
 use crate::keyring::DataKeyNumber;
 use crate::rotation::RotationError;
 use crate::rotation::sweep::{self, Fate};
@@ -64,22 +67,7 @@ pub(super) fn walk(
             replacing: &replacing,
         };
         let held = HeldChanges::of(transaction, column.stored_table())?;
-        while rows < batch {
-            let chunk = stored.read(
-                transaction,
-                &place.after,
-                CHUNK_ROWS.min(batch - rows),
-                sealed_bytes,
-            )?;
-            let Some(last) = chunk.last().map(|row| row.key.clone()) else {
-                break;
-            };
-            let before = rows_before + rows;
-            let noted = before < NOTED_ALL || (before / CHUNK_ROWS).is_multiple_of(64);
-            rows += chunk.len() as u64;
-            sweep.chunk(chunk, &place.after, &last, noted)?;
-            place.after = last;
-        }
+        rows += sweep.rows_after(&mut place.after, rows_before + rows, batch - rows)?;
         held.settle()?;
         if rows >= batch {
             return Ok(Walked {
@@ -105,22 +93,71 @@ struct Sweep<'t> {
     replacing: &'t Replacing<'t>,
 }
 
+/// A chunk as it is read, and what becomes of its fields.
+type Chunk = Vec<FieldOfRow<Option<Vec<u8>>>>;
+type Fates = Vec<FieldOfRow<Option<Result<Fate, SealError>>>>;
+
 impl Sweep<'_> {
+    /// At most `batch` rows after that one, which becomes the last of them. Says how many there were.
+    ///
+    /// The fields of a chunk are opened and sealed on a second thread while the chunk before is written: of the two, writing
+    /// takes longer, and SQLite does it on one thread.
+    fn rows_after(&self, after: &mut Vec<Value>, rows_before: u64, batch: u64) -> Result<u64, RotationError> {
+        let (vault, active, column) = (self.vault, self.active, self.stored.column);
+        let (to_seal, chunks) = sync_channel::<Chunk>(1);
+        let (sealed, fates) = sync_channel::<Fates>(1);
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("fieldcrypt-seals".to_owned())
+                .spawn_scoped(scope, move || {
+                    // It ends when either side is gone.
+                    chunks
+                        .into_iter()
+                        .map(|chunk| fates_of(vault, active, column, chunk))
+                        .try_for_each(|fates| sealed.send(fates))
+                })
+                .map_err(RotationError::NoThread)?;
+            // Both go with this closure, whatever it ends with, and with them the thread.
+            let (to_seal, fates) = (to_seal, fates);
+            let mut rows = 0;
+            let mut read = after.clone();
+            let mut waiting = None;
+            loop {
+                let chunk = self.stored.read(
+                    self.transaction,
+                    &read,
+                    CHUNK_ROWS.min(batch - rows),
+                    sealed_bytes,
+                )?;
+                let next = chunk.last().map(|row| (row.key.clone(), rows_before + rows));
+                rows += chunk.len() as u64;
+                if let Some((last, _)) = &next {
+                    read.clone_from(last);
+                    to_seal.send(chunk).map_err(|_| RotationError::ThreadEnded)?;
+                }
+                let more = next.is_some();
+                if let Some((last, before)) = std::mem::replace(&mut waiting, next) {
+                    let fates = fates.recv().map_err(|_| RotationError::ThreadEnded)?;
+                    self.write(fates, after, &last, before)?;
+                    *after = last;
+                }
+                if !more {
+                    return Ok(rows);
+                }
+            }
+        })
+    }
+
     /// The rows after the one key, up to the other.
-    fn chunk(
+    fn write(
         &self,
-        chunk: Vec<FieldOfRow<Option<Vec<u8>>>>,
+        fates: Fates,
         after: &[Value],
         last: &[Value],
-        noted: bool,
+        rows_before: u64,
     ) -> Result<(), RotationError> {
-        let column = self.stored.column;
-        let mut replacements = Vec::with_capacity(chunk.len());
-        for FieldOfRow { key, stored } in chunk {
-            let Some(bytes) = stored else { continue };
-            let fate = with_row_key(&key, |row| {
-                sweep::fate(self.vault, self.active, column, row, bytes)
-            });
+        let mut replacements = Vec::with_capacity(fates.len());
+        for FieldOfRow { key, stored: fate } in fates {
             match fate.transpose()? {
                 Some(Fate::Stays) => {}
                 Some(Fate::Becomes { old, new }) => replacements.push(Replacement { key, old, new }),
@@ -128,6 +165,7 @@ impl Sweep<'_> {
                 None => self.unopenable(&key, &OpenError::AuthenticationFailed.to_string())?,
             }
         }
+        let noted = rows_before < NOTED_ALL || (rows_before / CHUNK_ROWS).is_multiple_of(64);
         if noted && let Some(first) = replacements.first() {
             trace_rows::note(self.transaction, first.old.stored())?;
         }
@@ -140,4 +178,16 @@ impl Sweep<'_> {
     fn unopenable(&self, key: &[Value], reason: &str) -> rusqlite::Result<()> {
         rotation_rows::record_unopenable(self.transaction, self.stored.column, &key_text(key), reason)
     }
+}
+
+/// `None` for a row whose key no field was ever bound to. Rows without a field are left out.
+fn fates_of(vault: &Vault, active: DataKeyNumber, column: SealedColumn, chunk: Chunk) -> Fates {
+    chunk
+        .into_iter()
+        .filter_map(|FieldOfRow { key, stored }| {
+            let bytes = stored?;
+            let fate = with_row_key(&key, |row| sweep::fate(vault, active, column, row, bytes));
+            Some(FieldOfRow { key, stored: fate })
+        })
+        .collect()
 }
