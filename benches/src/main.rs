@@ -1,10 +1,12 @@
 //! Every goal, measured beside what it is measured against, in one run; prints a table in Markdown. `benches/run` says how it
-//! is called: `bench server POSTERN`, `bench reseal SQLCIPHER ROWS ROUNDS`.
+//! is called: `bench server POSTERN`, `bench reseal SQLCIPHER ROWS ROUNDS`,
+//! `bench rotation POSTERN ROWS`; and for a profiler `bench walk ROWS`.
 
 mod client;
 mod field;
 mod memory;
 mod reseal;
+mod rotation;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -75,6 +77,7 @@ fn main() {
             rows: rows.parse().expect("a number of rows"),
             rounds: rounds.parse().expect("a number of rounds"),
         }),
+        ["rotation", postern, rows] => rotation::beside_a_server(postern, rows.parse().expect("a number of rows")),
         ["walk", rows] => return reseal::walk_alone(rows.parse().expect("a number of rows")),
         _ => panic!("see benches/run for how it is called"),
     };
