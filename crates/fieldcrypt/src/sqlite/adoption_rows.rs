@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::types::Value;
+use rusqlite::types::{FromSql, FromSqlResult, Value, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use zeroize::Zeroizing;
 
@@ -193,7 +193,7 @@ impl Walk {
     /// The next batch of rows in the order of the primary key.
     fn rows_after(&self, connection: &Connection, last: &[Value]) -> Result<Vec<Row>, AdoptError> {
         self.stored
-            .read(connection, last, BATCH, |value| Stale(value.into()))
+            .read(connection, last, BATCH)
             .map_err(|error| match error {
                 RotationError::Database(error) => error.into(),
                 _ => AdoptError::NoRowKey,
@@ -244,6 +244,12 @@ impl Row {
 
 /// A value that may be plain. Wiped on drop.
 struct Stale(Value);
+
+impl FromSql for Stale {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Value::column_result(value).map(Self)
+    }
+}
 
 impl Drop for Stale {
     fn drop(&mut self) {

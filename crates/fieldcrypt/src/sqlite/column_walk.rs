@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::Error::FromSqlConversionFailure;
+use rusqlite::types::{FromSql, FromSqlResult, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::layout::quoted;
@@ -78,13 +79,12 @@ impl StoredColumn {
             .exists([Sealed::header(key.algorithm, key.number)])
     }
 
-    /// The next rows after that key, at most so many; `take` says what becomes of each stored value.
-    pub(super) fn read<T>(
+    /// The next rows after that key, at most so many.
+    pub(super) fn read<T: FromSql>(
         &self,
         connection: &Connection,
         after: &[Value],
         rows: u64,
-        take: impl Fn(ValueRef<'_>) -> T,
     ) -> Result<Vec<FieldOfRow<T>>, RotationError> {
         let Self { table, field, .. } = self;
         let key = self.key.join(", ");
@@ -102,7 +102,8 @@ impl StoredColumn {
         {
             let value = row.get_ref(0)?;
             bytes += value.as_bytes_or_null().ok().flatten().map_or(0, <[u8]>::len);
-            let stored = take(value);
+            let stored = T::column_result(value)
+                .map_err(|error| FromSqlConversionFailure(0, value.data_type(), Box::new(error)))?;
             let key = (1..=self.key.len())
                 .map(|at| row.get(at))
                 .collect::<Result<Vec<Value>, _>>()?;
@@ -124,12 +125,16 @@ impl StoredColumn {
 }
 
 /// A stored value as what may be a sealed field; `None` for NULL, in which there is nothing.
-pub(super) fn sealed_bytes(value: ValueRef<'_>) -> Option<Vec<u8>> {
-    match value {
-        ValueRef::Null => None,
-        ValueRef::Blob(stored) => Some(stored.to_vec()),
-        // Plain values are no sealed fields, as no bytes are none.
-        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Some(Vec::new()),
+pub(super) struct MaybeSealed(pub(super) Option<Vec<u8>>);
+
+impl FromSql for MaybeSealed {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(match value {
+            ValueRef::Null => None,
+            ValueRef::Blob(stored) => Some(stored.to_vec()),
+            // Plain values are no sealed fields, as no bytes are none.
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Some(Vec::new()),
+        }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::column_walk::{CHUNK_ROWS, FieldOfRow, StoredColumn, key_text, sealed_bytes, with_row_key};
+use super::column_walk::{CHUNK_ROWS, FieldOfRow, MaybeSealed, StoredColumn, key_text, with_row_key};
 use crate::error::OpenError;
 use crate::rotation::{RotationError, UnopenableField};
 use crate::sealed::Sealed;
@@ -29,12 +29,14 @@ impl Vault {
             let stored = StoredColumn::of(connection, column)?;
             let mut after = Vec::new();
             loop {
-                let chunk = stored.read(connection, &after, CHUNK_ROWS, sealed_bytes)?;
+                let chunk = stored.read(connection, &after, CHUNK_ROWS)?;
                 let Some(last) = chunk.last().map(|row| row.key.clone()) else {
                     break;
                 };
                 for FieldOfRow { key, stored } in chunk {
-                    let Some(bytes) = stored else { continue };
+                    let MaybeSealed(Some(bytes)) = stored else {
+                        continue;
+                    };
                     let opened = with_row_key(&key, |row| self.open(column, row, &Sealed::parse(bytes)?))
                         .unwrap_or(Err(OpenError::AuthenticationFailed));
                     match opened {

@@ -6,7 +6,7 @@ use std::thread;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::column_walk::{CHUNK_ROWS, FieldOfRow, StoredColumn, key_text, sealed_bytes, with_row_key};
+use super::column_walk::{CHUNK_ROWS, FieldOfRow, MaybeSealed, StoredColumn, key_text, with_row_key};
 use super::held_changes::HeldChanges;
 use super::replaced_fields::{Replacement, Replacing};
 use super::rotation_rows::{self, Place};
@@ -94,7 +94,7 @@ struct Sweep<'t> {
 }
 
 /// A chunk as it is read, and what becomes of its fields.
-type Chunk = Vec<FieldOfRow<Option<Vec<u8>>>>;
+type Chunk = Vec<FieldOfRow<MaybeSealed>>;
 type Fates = Vec<FieldOfRow<Option<Result<Fate, SealError>>>>;
 
 impl Sweep<'_> {
@@ -123,12 +123,9 @@ impl Sweep<'_> {
             let mut read = after.clone();
             let mut waiting = None;
             loop {
-                let chunk = self.stored.read(
-                    self.transaction,
-                    &read,
-                    CHUNK_ROWS.min(batch - rows),
-                    sealed_bytes,
-                )?;
+                let chunk = self
+                    .stored
+                    .read(self.transaction, &read, CHUNK_ROWS.min(batch - rows))?;
                 let next = chunk.last().map(|row| (row.key.clone(), rows_before + rows));
                 rows += chunk.len() as u64;
                 if let Some((last, _)) = &next {
@@ -185,7 +182,8 @@ fn fates_of(vault: &Vault, active: DataKeyNumber, column: SealedColumn, chunk: C
     chunk
         .into_iter()
         .filter_map(|FieldOfRow { key, stored }| {
-            let bytes = stored?;
+            let MaybeSealed(bytes) = stored;
+            let bytes = bytes?;
             let fate = with_row_key(&key, |row| sweep::fate(vault, active, column, row, bytes));
             Some(FieldOfRow { key, stored: fate })
         })
