@@ -1,8 +1,12 @@
-//! `cargo run --release --manifest-path benches/Cargo.toml -- <postern binary>`: every goal, measured beside what it is
-//! measured against, in one run; prints a table in Markdown.
+//! Every goal, measured beside what it is measured against, in one run; prints a table in Markdown. `benches/run` says how it
+//! is called: `bench server POSTERN`, `bench reseal SQLCIPHER ROWS ROUNDS`,
+//! `bench rotation POSTERN ROWS`; and for a profiler `bench walk ROWS`.
 
 mod client;
 mod field;
+mod memory;
+mod reseal;
+mod rotation;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -33,6 +37,24 @@ pub fn seconds(act: impl FnOnce()) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
+/// Seconds on the clock, and of this thread's processor time (proc(5)): where the machine is shared, the second is the
+/// steadier one, and leaves out the waiting for the disk.
+#[derive(Clone, Copy, Default)]
+pub struct Took {
+    pub wall: f64,
+    pub cpu: f64,
+}
+
+pub fn took(act: impl FnOnce()) -> Took {
+    let spent = || {
+        let line = std::fs::read_to_string("/proc/thread-self/schedstat").expect("ours");
+        line.split(' ').next().expect("a field").parse::<f64>().expect("nanoseconds") / 1e9
+    };
+    let before = spent();
+    let wall = seconds(act);
+    Took { wall, cpu: spent() - before }
+}
+
 pub fn for_a_while(length: Duration, mut act: impl FnMut()) -> u64 {
     let begun = Instant::now();
     let mut count = 0;
@@ -44,13 +66,28 @@ pub fn for_a_while(length: Duration, mut act: impl FnMut()) -> u64 {
 }
 
 fn main() {
-    let binary = std::env::args().nth(1).expect("the path of the postern binary");
-    let mut rows = vec![field::seal_and_open()];
-    if binary == "field" { println!("{}", rows[0].measured); return; }
-    rows.extend(server::all(&binary, std::env::args().nth(2)));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rows = match arguments.as_slice() {
+        ["field"] => vec![field::seal_and_open()],
+        ["server", postern] => server::all(postern),
+        ["refresh", postern] => server::refresh_alone(postern),
+        ["reseal", sqlcipher, rows, rounds] => reseal::all(&reseal::Sides {
+            sqlcipher,
+            rows: rows.parse().expect("a number of rows"),
+            rounds: rounds.parse().expect("a number of rounds"),
+        }),
+        ["rotation", postern, rows] => rotation::beside_a_server(postern, rows.parse().expect("a number of rows")),
+        ["walk", rows] => return reseal::walk_alone(rows.parse().expect("a number of rows")),
+        _ => panic!("see benches/run for how it is called"),
+    };
     println!("| what | goal | measured | |\n|---|---|---|---|");
     for row in &rows {
-        let met = if row.met { "met" } else { "**missed**" };
+        let met = match (row.goal, row.met) {
+            ("–", _) => "",
+            (_, true) => "met",
+            (_, false) => "**missed**",
+        };
         println!("| {} | {} | {} | {met} |", row.what, row.goal, row.measured);
     }
 }

@@ -9,18 +9,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::{Row, for_a_while, median, quantile, seconds};
+use crate::{Row, for_a_while, median, memory, quantile, seconds};
 
 const PASSWORD: &str = "correct horse battery staple";
 
-struct Postern {
+pub struct Postern {
     child: Child,
-    address: String,
-    folder: tempfile::TempDir,
+    pub address: String,
+    pub folder: tempfile::TempDir,
     binary: String,
 }
 
-fn command(binary: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(binary: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command.args(arguments).env_clear();
     command.env("XDG_DATA_HOME", folder.join("data")).env("XDG_CONFIG_HOME", folder.join("config"));
@@ -29,7 +29,7 @@ fn command(binary: &str, folder: &Path, arguments: &[&str]) -> Command {
 }
 
 impl Postern {
-    fn start(binary: &str, folder: tempfile::TempDir) -> Self {
+    pub fn start(binary: &str, folder: tempfile::TempDir) -> Self {
         let mut child = command(binary, folder.path(), &["serve"]).stdout(Stdio::piped()).spawn().expect("starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let address = loop {
@@ -41,7 +41,7 @@ impl Postern {
         Self { child, address, folder, binary: binary.to_owned() }
     }
 
-    fn set_password(&self) {
+    pub fn set_password(&self) {
         let mut child = command(&self.binary, self.folder.path(), &["password", "set", "--quiet", "--password-file", "-"])
             .stdin(Stdio::piped())
             .spawn()
@@ -50,7 +50,7 @@ impl Postern {
         assert!(child.wait().expect("ends").success());
     }
 
-    fn sign_in(&self) -> Held {
+    pub fn sign_in(&self) -> Held {
         let mut client = Client::new(&self.address);
         let body = format!("{{\"Password\": \"{PASSWORD}\", \"RememberMe\": true}}");
         loop {
@@ -70,12 +70,10 @@ impl Postern {
     }
 
     fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("ours");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
-        line.split_whitespace().nth(1).expect("KiB").parse::<f64>().expect("a number") / 1024.0
+        memory::mib(self.child.id(), "VmRSS:").expect("it runs")
     }
 
-    fn stop(mut self) -> tempfile::TempDir {
+    pub fn stop(mut self) -> tempfile::TempDir {
         Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         self.child.wait().expect("ends");
         std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"))
@@ -91,10 +89,10 @@ impl Drop for Postern {
 }
 
 #[derive(Clone)]
-struct Held {
+pub struct Held {
     cookie: String,
     nonce: String,
-    token: String,
+    pub token: String,
 }
 
 impl Held {
@@ -108,12 +106,14 @@ impl Held {
     }
 }
 
-pub fn all(binary: &str, only: Option<String>) -> Vec<Row> {
+pub fn refresh_alone(binary: &str) -> Vec<Row> {
     let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
-    if only.as_deref() == Some("refresh") {
-        postern.set_password();
-        return refresh(&postern);
-    }
+    postern.set_password();
+    refresh(&postern)
+}
+
+pub fn all(binary: &str) -> Vec<Row> {
+    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
     let idle = postern.resident_mib();
     postern.set_password();
     let mut rows = vec![verify(&postern)];

@@ -9,6 +9,8 @@
 
 #[path = "rotation_survives_anything/kills.rs"]
 mod kills;
+#[path = "rotation_survives_anything/sealed.rs"]
+mod sealed;
 mod support;
 
 use fieldcrypt::{

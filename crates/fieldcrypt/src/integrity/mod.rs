@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! row tag  = HMAC-SHA256(tag key,  lp(table) ‖ lp(row key) ‖ lp of each stored column in order)   summed up, never stored
-//! row mark = HMAC-SHA256(mark key, the same), first 16 bytes                                      stored, names the row
+//! row mark = HMAC-SHA256(mark key, row tag), first 16 bytes                                        stored, names the row
 //! seal     = AES-256-GCM { schema digest, per table: Σ row tags mod 2^256, number of rows }, counter
 //! ```
 //!
@@ -42,7 +42,7 @@
 //! # Why marks, when the sum decides
 //! A sum says *that* a table was altered, not where; the person who must decide what to do wants to know which rows. With a mark
 //! a row, an edited row does not fit its mark, a deleted one leaves its mark behind, an added one has none. It costs one
-//! more small row per change and one HMAC per row written. Who puts back a row together with its mark is caught by the sum,
+//! more small row per change and one HMAC of 32 bytes per row written. Who puts back a row together with its mark is caught by the sum,
 //! and then only the table is named.
 //!
 //! # What it does not notice
@@ -50,6 +50,7 @@
 //! checked when [`IntegritySeal::verify`] is called, not when a row is read: what is altered while a program runs is
 //! refused at the next check, sealed values at once.
 
+pub(crate) mod hashing;
 pub(crate) mod row_tag;
 pub(crate) mod table_seal;
 mod verify;

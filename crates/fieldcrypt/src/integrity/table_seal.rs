@@ -21,13 +21,7 @@ pub(crate) struct TableSum {
 
 impl TableSum {
     pub(crate) fn add(&mut self, tag: &RowTag) {
-        let mut carry = false;
-        for (limb, term) in self.sum.iter_mut().zip(limbs(tag)) {
-            let (partial, first) = limb.overflowing_add(term);
-            let (total, second) = partial.overflowing_add(u64::from(carry));
-            *limb = total;
-            carry = first || second;
-        }
+        self.add_limbs(limbs(tag));
         self.rows = self.rows.wrapping_add(1);
     }
 
@@ -40,6 +34,22 @@ impl TableSum {
             borrow = first || second;
         }
         self.rows = self.rows.wrapping_sub(1);
+    }
+
+    /// Adds what changes elsewhere came to: a sum that began at nothing.
+    pub(crate) fn merge(&mut self, change: &Self) {
+        self.add_limbs(change.sum);
+        self.rows = self.rows.wrapping_add(change.rows);
+    }
+
+    fn add_limbs(&mut self, terms: [u64; 4]) {
+        let mut carry = false;
+        for (limb, term) in self.sum.iter_mut().zip(terms) {
+            let (partial, first) = limb.overflowing_add(term);
+            let (total, second) = partial.overflowing_add(u64::from(carry));
+            *limb = total;
+            carry = first || second;
+        }
     }
 }
 

@@ -52,6 +52,12 @@ pub enum IntegrityError {
     /// The seal could not be made.
     #[error("the integrity seal could not be made")]
     Seal(#[source] SealError),
+    /// The rows of a sweep are hashed on a thread of their own, which could not be started.
+    #[error("the thread that hashes rows for the integrity seal could not be started")]
+    NoThread(#[source] std::io::Error),
+    /// It was started, and ended before its time.
+    #[error("the thread that hashes rows for the integrity seal ended before its time")]
+    ThreadEnded,
     /// SQLite says something.
     #[error("the protected tables cannot be read or written")]
     Database(#[from] rusqlite::Error),

@@ -124,6 +124,12 @@ pub enum RotationError {
     /// The keyring does not read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// Fields are sealed on a thread of their own, which could not be started.
+    #[error("the thread that seals fields could not be started")]
+    NoThread(#[source] std::io::Error),
+    /// It was started, and ended before its time.
+    #[error("the thread that seals fields ended before its time")]
+    ThreadEnded,
     /// SQLite says something.
     #[error("the database cannot be read or written")]
     Database(#[from] rusqlite::Error),

@@ -54,6 +54,9 @@ pub enum PurgeError {
     /// The rotation that waits for the purge could not be ended.
     #[error(transparent)]
     Rotation(#[from] super::RotationError),
+    /// The file is rewritten on a connection of its own, which was not opened.
+    #[error("the database could not be opened to be rewritten")]
+    Open(#[from] crate::sqlite::ConnectionError),
     /// SQLite says something.
     #[error("the database cannot be purged")]
     Database(#[from] rusqlite::Error),

@@ -2,23 +2,24 @@
 
 use std::path::Path;
 
-use rusqlite::types::Value;
+use rusqlite::types::{FromSql, FromSqlResult, Value, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use zeroize::Zeroizing;
 
-use super::layout::{Layout, quoted, value};
+use super::column_walk::{FieldOfRow, StoredColumn, with_row_key};
+use super::layout::value;
 use super::purge_steps::rewrite_files;
 use crate::adoption::{AdoptError, Adopted, FoundPlaintext, PlainType, Released, ScanReport, Stored};
 use crate::byte_scan::Needles;
 use crate::column::SealedColumn;
 use crate::files;
-use crate::integrity::IntegrityError;
 use crate::integrity::row_tag::{encode_key, key_in_words};
+use crate::rotation::RotationError;
 use crate::row_key::RowKey;
 use crate::vault::Vault;
 
 /// Rows of one transaction: a writer that waits is served in between.
-const BATCH: usize = 1000;
+const BATCH: u64 = 1000;
 
 /// Values looked for in one pass over the files.
 const SCANNED_AT_ONCE: usize = 100_000;
@@ -120,9 +121,9 @@ impl Vault {
         let mut report = ScanReport::default();
         let mut needles = Needles::default();
         let mut names = Vec::new();
-        let mut cursor = None;
+        let mut cursor = Vec::new();
         loop {
-            let rows = walk.rows_after(connection, cursor.as_ref())?;
+            let rows = walk.rows_after(connection, &cursor)?;
             for row in &rows {
                 let Value::Blob(bytes) = &row.stored.0 else {
                     continue;
@@ -135,8 +136,8 @@ impl Vault {
                     report.too_plain += 1;
                 }
             }
-            cursor = rows.into_iter().next_back();
-            if names.len() >= SCANNED_AT_ONCE || cursor.is_none() {
+            let last = rows.into_iter().next_back();
+            if names.len() >= SCANNED_AT_ONCE || last.is_none() {
                 report.looked_for += names.len() as u64;
                 for file in files::of(database) {
                     for number in needles.found_in(&file)? {
@@ -152,72 +153,51 @@ impl Vault {
                 }
                 (needles, names) = (Needles::default(), Vec::new());
             }
-            if cursor.is_none() {
-                return Ok(report);
+            match last {
+                Some(row) => cursor = row.key,
+                None => return Ok(report),
             }
         }
     }
 }
 
-/// The statements that go over a column in the order of its table's primary key.
+/// The walk over the column, and the statement that changes a row of it.
 struct Walk {
-    keys: usize,
-    first: String,
-    next: String,
+    stored: StoredColumn,
     update: String,
 }
+
+/// A row on the way.
+type Row = FieldOfRow<Stale>;
 
 impl Walk {
     fn new(connection: &Connection, column: SealedColumn) -> Result<Self, AdoptError> {
         if !connection.is_autocommit() {
             return Err(AdoptError::InTransaction);
         }
-        let none = || AdoptError::NoColumn {
-            table: column.stored_table(),
-            column: column.stored_column(),
-        };
-        let layout = Layout::read(connection, column.stored_table()).map_err(|error| match error {
-            IntegrityError::Database(error) => error.into(),
-            _ => none(),
+        let stored = StoredColumn::of(connection, column).map_err(|error| match error {
+            RotationError::Database(error) => error.into(),
+            _ => AdoptError::NoColumn {
+                table: column.stored_table(),
+                column: column.stored_column(),
+            },
         })?;
-        if !layout.columns.iter().any(|name| name == column.stored_column()) {
-            return Err(none());
-        }
-        let keys: Vec<_> = layout.key_columns().map(|name| quoted(name)).collect();
-        let places: Vec<_> = (1..=keys.len()).map(|place| format!("?{place}")).collect();
-        let (table, name) = (quoted(column.stored_table()), quoted(column.stored_column()));
-        let (list, places) = (keys.join(", "), places.join(", "));
-        Ok(Self {
-            keys: keys.len(),
-            first: format!("SELECT {list}, {name} FROM main.{table} ORDER BY {list} LIMIT {BATCH}"),
-            next: format!(
-                "SELECT {list}, {name} FROM main.{table} WHERE ({list}) > ({places}) ORDER BY {list} LIMIT {BATCH}"
-            ),
-            update: format!(
-                "UPDATE main.{table} SET {name} = ?{} WHERE ({list}) = ({places})",
-                keys.len() + 1
-            ),
-        })
+        let StoredColumn { table, field, .. } = &stored;
+        let update = format!(
+            "UPDATE {table} SET {field} = ?1 WHERE {}",
+            stored.compared("=", 2)
+        );
+        Ok(Self { stored, update })
     }
 
     /// The next batch of rows in the order of the primary key.
-    fn rows_after(&self, connection: &Connection, last: Option<&Row>) -> Result<Vec<Row>, AdoptError> {
-        let mut statement = connection.prepare(if last.is_some() { &self.next } else { &self.first })?;
-        let mut rows = statement.query(params_from_iter(last.map_or(&[][..], |row| &row.keys)))?;
-        let mut batch = Vec::new();
-        while let Some(row) = rows.next()? {
-            let keys = (0..self.keys)
-                .map(|place| row.get(place))
-                .collect::<rusqlite::Result<Vec<Value>>>()?;
-            if keys.iter().any(|key| matches!(key, Value::Null | Value::Real(_))) {
-                return Err(AdoptError::NoRowKey);
-            }
-            batch.push(Row {
-                keys,
-                stored: Stale(row.get(self.keys)?),
-            });
-        }
-        Ok(batch)
+    fn rows_after(&self, connection: &Connection, last: &[Value]) -> Result<Vec<Row>, AdoptError> {
+        self.stored
+            .read(connection, last, BATCH)
+            .map_err(|error| match error {
+                RotationError::Database(error) => error.into(),
+                _ => AdoptError::NoRowKey,
+            })
     }
 
     /// Hands every value to `new_value`, which says what it becomes, if anything else; a transaction a batch.
@@ -227,63 +207,49 @@ impl Walk {
         connection: &Connection,
         mut new_value: impl FnMut(&Row, &RowKey<'_>) -> Result<Option<Stale>, AdoptError>,
     ) -> Result<(), AdoptError> {
-        let mut last = None;
+        let mut last = Vec::new();
         loop {
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             // Another process may have changed the keys.
             vault.reload_if_changed(&transaction)?;
-            let rows = self.rows_after(&transaction, last.as_ref())?;
+            let rows = self.rows_after(&transaction, &last)?;
             let mut update = transaction.prepare(&self.update)?;
             for row in &rows {
                 if let Some(new) = row.with_key(|key| new_value(row, key))? {
-                    update.execute(params_from_iter(row.keys.iter().chain([&new.0])))?;
+                    update.execute(params_from_iter([&new.0].into_iter().chain(&row.key)))?;
                 }
             }
             drop(update);
             vault.record_uses(&transaction)?;
             transaction.commit()?;
-            last = rows.into_iter().next_back();
-            if last.is_none() {
-                return Ok(());
+            match rows.into_iter().next_back() {
+                Some(row) => last = row.key,
+                None => return Ok(()),
             }
         }
     }
 }
 
-/// A row on the way.
-struct Row {
-    keys: Vec<Value>,
-    stored: Stale,
-}
-
 impl Row {
     /// Its row key, as the program gives it: bare, or composite when the primary key has several columns.
-    fn with_key<T>(&self, then: impl FnOnce(&RowKey<'_>) -> T) -> T {
-        let parts: Vec<_> = self
-            .keys
-            .iter()
-            .map(|key| match key {
-                Value::Integer(number) => RowKey::Integer(*number),
-                Value::Text(text) => RowKey::Text(text),
-                Value::Blob(bytes) => RowKey::Blob(bytes),
-                // Refused when the row was read.
-                Value::Null | Value::Real(_) => RowKey::Composite(&[]),
-            })
-            .collect();
-        match &*parts {
-            [only] => then(only),
-            several => then(&RowKey::Composite(several)),
-        }
+    fn with_key<T>(&self, then: impl FnOnce(&RowKey<'_>) -> Result<T, AdoptError>) -> Result<T, AdoptError> {
+        with_row_key(&self.key, then).unwrap_or(Err(AdoptError::NoRowKey))
     }
 
     fn name(&self) -> String {
-        encode_key(self.keys.iter().map(|key| value(key.into())))
+        encode_key(self.key.iter().map(|key| value(key.into())))
             .map_or_else(|| "without a key".to_owned(), |key| key_in_words(&key))
     }
 }
 
 /// A value that may be plain. Wiped on drop.
 struct Stale(Value);
+
+impl FromSql for Stale {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Value::column_result(value).map(Self)
+    }
+}
 
 impl Drop for Stale {
     fn drop(&mut self) {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::sweep_rows::{CHUNK_ROWS, FieldOfRow, StoredColumn, key_text, with_row_key};
+use super::column_walk::{CHUNK_ROWS, FieldOfRow, MaybeSealed, StoredColumn, key_text, with_row_key};
 use crate::error::OpenError;
 use crate::rotation::{RotationError, UnopenableField};
 use crate::sealed::Sealed;
@@ -34,7 +34,9 @@ impl Vault {
                     break;
                 };
                 for FieldOfRow { key, stored } in chunk {
-                    let Some(bytes) = stored else { continue };
+                    let MaybeSealed(Some(bytes)) = stored else {
+                        continue;
+                    };
                     let opened = with_row_key(&key, |row| self.open(column, row, &Sealed::parse(bytes)?))
                         .unwrap_or(Err(OpenError::AuthenticationFailed));
                     match opened {

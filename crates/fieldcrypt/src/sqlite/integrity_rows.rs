@@ -168,14 +168,15 @@ impl IntegritySeal {
         let mut check = TableCheck::default();
         let mut rows_with_a_mark: i64 = 0;
         layout.each_row(connection, |key, row| {
-            check.found.add(&self.keys.rows.tag(row));
+            let tag = self.keys.rows.tag(row);
+            check.found.add(&tag);
             let mark: Option<Vec<u8>> = marks
                 .query_row((&layout.table, key), |row| row.get(0))
                 .optional()?;
             match mark {
                 Some(mark) => {
                     rows_with_a_mark += 1;
-                    if !self.keys.rows.mark(row).fits(&mark) {
+                    if !self.keys.rows.mark(&tag).fits(&mark) {
                         check.damaged(key, RowDamage::Altered);
                     }
                 }
@@ -205,8 +206,9 @@ impl IntegritySeal {
         )?;
         let mut sum = TableSum::default();
         layout.each_row(connection, |key, row| {
-            sum.add(&self.keys.rows.tag(row));
-            insert.execute((&layout.table, key, self.keys.rows.mark(row).stored()))?;
+            let tag = self.keys.rows.tag(row);
+            sum.add(&tag);
+            insert.execute((&layout.table, key, self.keys.rows.mark(&tag).stored()))?;
             Ok(())
         })?;
         Ok(sum)

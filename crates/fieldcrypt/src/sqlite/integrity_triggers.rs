@@ -1,12 +1,15 @@
 //! What keeps the integrity seal: `TEMP` triggers on every protected table, and the functions they call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::Value;
 
+use super::held_changes::{HELD_KEY, HELD_MARK, HELD_ROWS, HOLD, Held, NOT_HELD, SETTLED};
 use super::layout::{Layout, literal, quoted, value};
-use crate::integrity::table_seal::SealState;
+use crate::integrity::row_tag::RowMark;
+use crate::integrity::table_seal::{SealState, TableSum};
 use crate::integrity::{IntegrityError, IntegrityKeys, IntegritySeal};
 
 /// The functions exist only on connections a seal is attached to.
@@ -39,6 +42,7 @@ impl IntegritySeal {
             keys: Arc::clone(&self.keys),
             layouts,
             last: Mutex::new(None),
+            held: Mutex::new(None),
         });
         // No trigger, view or index that stands in the file may call them; TEMP triggers are ours.
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
@@ -46,6 +50,12 @@ impl IntegritySeal {
             (RESEAL, Room::reseal as Function),
             (ROW_KEY, Room::row_key),
             (ROW_MARK, Room::row_mark),
+            (HOLD, Room::hold),
+            (NOT_HELD, Room::not_held),
+            (HELD_ROWS, Room::held_rows),
+            (HELD_KEY, Room::held_key),
+            (HELD_MARK, Room::held_mark),
+            (SETTLED, Room::settled),
         ] {
             let room = Arc::clone(&room);
             connection.create_scalar_function(name, -1, flags, move |context| {
@@ -59,7 +69,7 @@ impl IntegritySeal {
     }
 }
 
-type Function = fn(&Room, &Context<'_>) -> Result<Vec<u8>, IntegrityError>;
+type Function = fn(&Room, &Context<'_>) -> Result<Value, IntegrityError>;
 
 /// What the functions work with. Their first argument is always the table.
 struct Room {
@@ -68,53 +78,128 @@ struct Room {
     /// The seal last written by this connection, opened. Taken only for the very same stored bytes, so a rollback is
     /// no matter.
     last: Mutex<Option<(Vec<u8>, SealState)>>,
+    /// The updates of one table, while a sweep holds them.
+    held: Mutex<Option<Held>>,
 }
 
 impl Room {
     /// `(table, stored seal, rows taken out, values…, values…)` → the seal with that many rows (0 or 1) taken out and
     /// the rest put in.
-    fn reseal(&self, context: &Context<'_>) -> Result<Vec<u8>, IntegrityError> {
+    fn reseal(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
         let layout = self.layout(context)?;
-        let stored: Vec<u8> = context.get(1)?;
         let mut taken_out: i64 = context.get(2)?;
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut state = match last {
+        self.change(context.get(1)?, &layout.table, |sum| {
+            for first in (3..context.len()).step_by(layout.columns.len()) {
+                let (_, row) = layout.encode(|position| value(context.get_raw(first + position)))?;
+                let tag = self.keys.rows.tag(&row);
+                if taken_out > 0 {
+                    sum.subtract(&tag);
+                    taken_out -= 1;
+                } else {
+                    sum.add(&tag);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The stored seal after a change of one table's sum.
+    fn change(
+        &self,
+        stored: Vec<u8>,
+        table: &str,
+        work: impl FnOnce(&mut TableSum) -> Result<(), IntegrityError>,
+    ) -> Result<Value, IntegrityError> {
+        let mut state = match lock(&self.last).take() {
             Some((bytes, state)) if bytes == stored => state,
             _ => SealState::open(&stored, &self.keys.seal, &self.keys.install_id)?,
         };
         if state.schema.is_none() {
-            return Ok(stored);
+            return Ok(Value::Blob(stored));
         }
-        let sum = state
-            .table_mut(&layout.table)
-            .ok_or_else(|| not_sealed(&layout.table))?;
-        for first in (3..context.len()).step_by(layout.columns.len()) {
-            let (_, row) = layout.encode(|position| value(context.get_raw(first + position)))?;
-            let tag = self.keys.rows.tag(&row);
-            if taken_out > 0 {
-                sum.subtract(&tag);
-                taken_out -= 1;
-            } else {
-                sum.add(&tag);
-            }
-        }
+        work(state.table_mut(table).ok_or_else(|| not_sealed(table))?)?;
         state.advance()?;
         let sealed = state.seal(&self.keys.seal, &self.keys.install_id)?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sealed.clone(), state));
-        Ok(sealed)
+        *lock(&self.last) = Some((sealed.clone(), state));
+        Ok(Value::Blob(sealed))
     }
 
     /// `(table, values…)` → the encoded row key.
-    fn row_key(&self, context: &Context<'_>) -> Result<Vec<u8>, IntegrityError> {
+    fn row_key(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
         let layout = self.layout(context)?;
-        layout.encode_key(|position| value(context.get_raw(1 + position)))
+        let key = layout.encode_key(|position| value(context.get_raw(1 + position)))?;
+        Ok(Value::Blob(key))
     }
 
     /// `(table, values…)` → the row's mark.
-    fn row_mark(&self, context: &Context<'_>) -> Result<Vec<u8>, IntegrityError> {
+    fn row_mark(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
         let layout = self.layout(context)?;
         let (_, row) = layout.encode(|position| value(context.get_raw(1 + position)))?;
-        Ok(self.keys.rows.mark(&row).stored().to_vec())
+        Ok(mark_value(&self.keys.rows.mark(&self.keys.rows.tag(&row))))
+    }
+
+    fn hold(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
+        let table: Option<String> = context.get(0)?;
+        let layout = table.and_then(|table| {
+            self.layouts
+                .iter()
+                .find(|layout| layout.table.eq_ignore_ascii_case(&table))
+        });
+        *lock(&self.held) = layout
+            .map(|layout| Held::of(&layout.table, &self.keys))
+            .transpose()?;
+        Ok(layout.map_or(Value::Null, |layout| Value::Text(layout.table.clone())))
+    }
+
+    fn not_held(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
+        let mut held = lock(&self.held);
+        let (Some(held), Ok(table)) = (&mut *held, context.get_raw(0).as_str()) else {
+            return Ok(Value::from(true));
+        };
+        if held.table != table {
+            return Ok(Value::from(true));
+        }
+        let layout = self.layout(context)?;
+        let (before, old) = layout.encode(|position| value(context.get_raw(1 + position)))?;
+        let first = 1 + layout.columns.len();
+        let (key, new) = layout.encode(|position| value(context.get_raw(first + position)))?;
+        Ok(Value::from(before != key || !held.put(&key, &old, &new)))
+    }
+
+    fn held_rows(&self, _: &Context<'_>) -> Result<Value, IntegrityError> {
+        let rows = lock(&self.held)
+            .as_mut()
+            .map(Held::finish)
+            .transpose()?
+            .unwrap_or(0);
+        Ok(Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX)))
+    }
+
+    fn held_key(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
+        let at = usize::try_from(context.get::<i64>(0)?).unwrap_or(usize::MAX);
+        let held = lock(&self.held);
+        let key = held.as_ref().and_then(|held| held.key(at));
+        Ok(key.map_or(Value::Null, |key| Value::Blob(key.to_vec())))
+    }
+
+    fn held_mark(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
+        let mut held = lock(&self.held);
+        let mark = held
+            .as_mut()
+            .zip(context.get_raw(0).as_blob().ok())
+            .and_then(|(held, key)| held.mark(key));
+        Ok(mark.map_or(Value::Null, mark_value))
+    }
+
+    fn settled(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
+        let stored: Vec<u8> = context.get(0)?;
+        match lock(&self.held).take() {
+            Some(held) => self.change(stored, &held.table, |sum| {
+                sum.merge(held.sum());
+                Ok(())
+            }),
+            None => Ok(Value::Blob(stored)),
+        }
     }
 
     fn layout(&self, context: &Context<'_>) -> Result<&Layout, IntegrityError> {
@@ -124,6 +209,14 @@ impl Room {
             .find(|layout| layout.table == table)
             .ok_or_else(|| not_sealed(table))
     }
+}
+
+fn mark_value(mark: &RowMark) -> Value {
+    Value::Blob(mark.stored().to_vec())
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn not_sealed(table: &str) -> IntegrityError {
@@ -165,14 +258,20 @@ fn triggers(layout: &Layout) -> String {
         reseal(1, &old),
         key_is(&old)
     );
-    [("INSERT", insert), ("UPDATE", update), ("DELETE", delete)]
-        .map(|(event, body)| {
-            let name = quoted(&format!("fieldcrypt {event} {}", layout.table));
-            format!(
-                "DROP TRIGGER IF EXISTS temp.{name};
-                 CREATE TEMP TRIGGER {name} AFTER {event} ON main.{} BEGIN {body} END;",
-                quoted(&layout.table)
-            )
-        })
-        .concat()
+    let unless_held = format!("WHEN {NOT_HELD}({table}, {old}, {new})");
+    let update_of = (unless_held.as_str(), update);
+    [
+        ("INSERT", ("", insert)),
+        ("UPDATE", update_of),
+        ("DELETE", ("", delete)),
+    ]
+    .map(|(event, (when, body))| {
+        let name = quoted(&format!("fieldcrypt {event} {}", layout.table));
+        format!(
+            "DROP TRIGGER IF EXISTS temp.{name};
+                 CREATE TEMP TRIGGER {name} AFTER {event} ON main.{} {when} BEGIN {body} END;",
+            quoted(&layout.table)
+        )
+    })
+    .concat()
 }

@@ -52,11 +52,6 @@ impl Layout {
         })
     }
 
-    /// Names of the key columns, in the order of the primary key.
-    pub(super) fn key_columns(&self) -> impl Iterator<Item = &String> {
-        self.key.iter().filter_map(|position| self.columns.get(*position))
-    }
-
     /// Row key and row, encoded. The values are those of all columns, in order.
     pub(super) fn encode<'v>(
         &self,

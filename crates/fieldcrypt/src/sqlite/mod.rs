@@ -2,14 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "this room is where SQL lives")]
 
 mod adoption_rows;
+mod column_walk;
 mod connection;
 mod field_check;
+mod held_changes;
 mod integrity_rows;
 mod integrity_triggers;
 mod key_rows;
 mod layout;
 mod own_columns;
 mod purge_steps;
+mod replaced_fields;
 mod rotation;
 mod rotation_rows;
 mod schema;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{checkpoint_truncate, rotation, schema, trace_rows};
+use super::{OpenMode, checkpoint_truncate, open_connection, rotation, schema, trace_rows};
 use crate::files;
 use crate::rotation::purge::{self, PurgeError, Purged};
 use crate::vault::Vault;
@@ -69,7 +69,7 @@ pub(super) fn rewrite_files(connection: &Connection, tables: &[&str]) -> Result<
     // The log holds pages as they were.
     empty_log(connection)?;
     // `secure_delete` overwrites what our connections free; what another tool freed still stands in free pages and gaps.
-    connection.execute_batch("VACUUM main")?;
+    vacuum(connection)?;
     // The rewriting went through the log too.
     empty_log(connection)?;
     // Left over from a time before the log, or from another program.
@@ -77,6 +77,25 @@ pub(super) fn rewrite_files(connection: &Connection, tables: &[&str]) -> Result<
         .path()
         .filter(|path| !path.is_empty())
         .map_or(Ok(()), |path| remove_journal(Path::new(path)))
+}
+
+/// Rewrites the file. `VACUUM` makes a copy of all of it first, which in memory would take as much as the database does; so
+/// it is made in a file, in the database's own folder, removed from it as soon as it is open, and holds what the
+/// database holds. On a connection of its own: to change where temporary things are kept takes the integrity seal's
+/// temporary triggers from a connection.
+fn vacuum(connection: &Connection) -> Result<(), PurgeError> {
+    let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
+    let Some((path, folder)) = path.and_then(|path| Some((path, path.parent()?.to_str()?))) else {
+        return Ok(connection.execute_batch("VACUUM main")?);
+    };
+    let rewriting = open_connection(path, OpenMode::Existing)?;
+    rewriting.execute_batch("PRAGMA temp_store = FILE")?;
+    // Called deprecated, and there is no other way but the environment. It is the process's: nothing else of ours keeps
+    // temporary things in files.
+    rewriting.pragma_update(None, "temp_store_directory", folder)?;
+    let done = rewriting.execute_batch("VACUUM main");
+    rewriting.pragma_update(None, "temp_store_directory", "")?;
+    Ok(done?)
 }
 
 /// The checkpoint tells a reader in the way as data, not as an error.

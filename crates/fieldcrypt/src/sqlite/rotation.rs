@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
+use super::column_walk::StoredColumn;
 use super::rotation_rows;
-use super::sweep_rows::{self, StoredColumn};
-use super::{key_rows, schema};
+use super::{key_rows, schema, sweep_rows};
 use crate::access::Access;
 use crate::keyring::{KeyInfo, KeyPurpose, KeyState};
 use crate::rotation::clean_pass::CleanPass;

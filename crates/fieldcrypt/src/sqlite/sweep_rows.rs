@@ -1,157 +1,25 @@
-//! Walking the rows of sealed columns in the order of their primary keys, and replacing their fields.
+//! One batch of a sweep: what is not under the active key is sealed anew.
 
-use std::fmt::Write as _;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, params_from_iter};
+use rusqlite::Connection;
+use rusqlite::types::Value;
 
-use super::layout::quoted;
+use super::column_walk::{CHUNK_ROWS, FieldOfRow, MaybeSealed, StoredColumn, key_text, with_row_key};
+use super::held_changes::HeldChanges;
+use super::replaced_fields::{Replacement, Replacing};
 use super::rotation_rows::{self, Place};
 use super::trace_rows;
 use crate::column::SealedColumn;
-use crate::error::OpenError;
-use crate::keyring::{DataKeyNumber, KeyInfo};
+use crate::error::{OpenError, SealError};
+use crate::keyring::DataKeyNumber;
 use crate::rotation::RotationError;
 use crate::rotation::sweep::{self, Fate};
-use crate::row_key::RowKey;
-use crate::sealed::Sealed;
 use crate::vault::Vault;
 
-/// Rows held in memory at once, unless they are large.
-pub(super) const CHUNK_ROWS: u64 = 256;
-/// Bytes of fields after which no more rows are taken into memory.
-const CHUNK_BYTES: usize = 4 << 20;
 /// The first field of each chunk is noted for the purge's scan, up to this row; then that of every 64th chunk.
 const NOTED_ALL: u64 = 1024 * CHUNK_ROWS;
-
-/// A sealed column as it stands in the schema, its names quoted.
-pub(super) struct StoredColumn {
-    column: SealedColumn,
-    table: String,
-    field: String,
-    key: Vec<String>,
-}
-
-pub(super) struct FieldOfRow {
-    pub(super) key: Vec<Value>,
-    /// `None`: the field is NULL, there is nothing in it.
-    pub(super) stored: Option<Vec<u8>>,
-}
-
-impl StoredColumn {
-    /// Looks the column up, and the primary key its table declares.
-    pub(super) fn of(connection: &Connection, column: SealedColumn) -> Result<Self, RotationError> {
-        let mut statement =
-            connection.prepare_cached("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk, cid")?;
-        let mut rows = statement.query([column.stored_table()])?;
-        let (mut key, mut found) = (Vec::new(), false);
-        while let Some(row) = rows.next()? {
-            let name: String = row.get(0)?;
-            found |= name.eq_ignore_ascii_case(column.stored_column());
-            if row.get::<_, i64>(1)? > 0 {
-                key.push(quoted(&name));
-            }
-        }
-        if !found {
-            return Err(RotationError::NoSuchColumn {
-                table: column.stored_table().to_owned(),
-                column: column.stored_column().to_owned(),
-            });
-        }
-        if key.is_empty() {
-            return Err(no_key(column));
-        }
-        Ok(Self {
-            column,
-            table: quoted(column.stored_table()),
-            field: quoted(column.stored_column()),
-            key,
-        })
-    }
-
-    pub(super) fn count(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        let sql = format!("SELECT count(*) FROM {}", self.table);
-        let rows: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(rows).unwrap_or(0))
-    }
-
-    /// Whether any field is not under that key.
-    pub(super) fn has_other(&self, connection: &Connection, key: &KeyInfo) -> rusqlite::Result<bool> {
-        let Self { table, field, .. } = self;
-        let sql =
-            format!("SELECT 1 FROM {table} WHERE {field} IS NOT NULL AND substr({field}, 1, 6) IS NOT ?1");
-        connection
-            .prepare(&sql)?
-            .exists([Sealed::header(key.algorithm, key.number)])
-    }
-
-    /// The next rows after that key, at most so many.
-    pub(super) fn read(
-        &self,
-        connection: &Connection,
-        after: &[Value],
-        rows: u64,
-    ) -> Result<Vec<FieldOfRow>, RotationError> {
-        let Self { table, field, .. } = self;
-        let key = self.key.join(", ");
-        let from = if after.is_empty() {
-            String::new()
-        } else {
-            format!("WHERE ({key}) > ({})", placeholders(1, after.len()))
-        };
-        let sql = format!("SELECT {field}, {key} FROM {table} {from} ORDER BY {key} LIMIT {rows}");
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut found = statement.query(params_from_iter(after))?;
-        let (mut chunk, mut bytes) = (Vec::new(), 0);
-        while bytes < CHUNK_BYTES
-            && let Some(row) = found.next()?
-        {
-            let stored = match row.get_ref(0)? {
-                ValueRef::Null => None,
-                ValueRef::Blob(stored) => Some(stored.to_vec()),
-                // Plain values are no sealed fields, as no bytes are none.
-                ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Some(Vec::new()),
-            };
-            bytes += stored.as_ref().map_or(0, Vec::len);
-            let key = (1..=self.key.len())
-                .map(|at| row.get(at))
-                .collect::<Result<Vec<Value>, _>>()?;
-            if key.contains(&Value::Null) {
-                return Err(no_key(self.column));
-            }
-            chunk.push(FieldOfRow { key, stored });
-        }
-        Ok(chunk)
-    }
-
-    /// The statement that replaces a field on condition of its old bytes; made once a chunk.
-    fn replacing<'t>(&self, transaction: &'t Connection) -> rusqlite::Result<CachedStatement<'t>> {
-        let Self { table, field, .. } = self;
-        let key = self.key.join(", ");
-        let values = placeholders(3, self.key.len());
-        transaction.prepare_cached(&format!(
-            "UPDATE {table} SET {field} = ?1 WHERE {field} = ?2 AND ({key}) = ({values})"
-        ))
-    }
-}
-
-/// Replaces a field. Says whether it was still what it was.
-fn replace(
-    replacing: &mut CachedStatement<'_>,
-    key: &[Value],
-    old: &Sealed,
-    new: &Sealed,
-) -> rusqlite::Result<bool> {
-    replacing.raw_bind_parameter(1, new)?;
-    replacing.raw_bind_parameter(2, old)?;
-    for (at, value) in (3..).zip(key) {
-        replacing.raw_bind_parameter(at, value)?;
-    }
-    // The integrity seal of the row: its tag is to be taken out here ("the row will change") …
-    let replaced = replacing.raw_execute()? == 1;
-    // … and put in again here ("the row changed"); both within this transaction.
-    Ok(replaced)
-}
 
 /// What a walk of one batch came to.
 pub(super) struct Walked {
@@ -181,6 +49,7 @@ pub(super) fn walk(
         // The start; or a column that this version of the program no longer has.
         place = Place::default();
     }
+    let replacing = Replacing::on(transaction)?;
     for column in columns.into_iter().skip(at.unwrap_or(0)) {
         let name = Some((column.table().to_owned(), column.column().to_owned()));
         if place.column != name {
@@ -194,28 +63,18 @@ pub(super) fn walk(
             transaction,
             vault,
             active,
-            column,
+            stored: &stored,
+            replacing: &replacing,
         };
-        loop {
-            if rows >= batch {
-                return Ok(Walked {
-                    place,
-                    rows,
-                    every_row: false,
-                });
-            }
-            let chunk = stored.read(transaction, &place.after, CHUNK_ROWS.min(batch - rows))?;
-            let before = rows_before + rows;
-            let mut noted = before >= NOTED_ALL && !(before / CHUNK_ROWS).is_multiple_of(64);
-            let Some(last) = chunk.last().map(|row| row.key.clone()) else {
-                break;
-            };
-            rows += chunk.len() as u64;
-            let mut replacing = stored.replacing(transaction)?;
-            for row in chunk {
-                field(&sweep, &mut replacing, row, &mut noted)?;
-            }
-            place.after = last;
+        let held = HeldChanges::of(transaction, column.stored_table())?;
+        rows += sweep.rows_after(&mut place.after, rows_before + rows, batch - rows)?;
+        held.settle()?;
+        if rows >= batch {
+            return Ok(Walked {
+                place,
+                rows,
+                every_row: false,
+            });
         }
     }
     Ok(Walked {
@@ -230,89 +89,103 @@ struct Sweep<'t> {
     transaction: &'t Connection,
     vault: &'t Vault,
     active: DataKeyNumber,
-    column: SealedColumn,
+    stored: &'t StoredColumn,
+    replacing: &'t Replacing<'t>,
 }
 
-fn field(
-    sweep: &Sweep<'_>,
-    replacing: &mut CachedStatement<'_>,
-    row: FieldOfRow,
-    noted: &mut bool,
-) -> Result<(), RotationError> {
-    let FieldOfRow {
-        key,
-        stored: Some(bytes),
-    } = row
-    else {
-        return Ok(());
-    };
-    let &Sweep {
-        transaction,
-        vault,
-        active,
-        column,
-    } = sweep;
-    let fate = with_row_key(&key, |row| sweep::fate(vault, active, column, row, bytes));
-    let reason = match fate.transpose()? {
-        Some(Fate::Stays) => return Ok(()),
-        Some(Fate::Becomes { old, new }) => {
-            if replace(replacing, &key, &old, &new)? {
-                if !*noted {
-                    trace_rows::note(transaction, old.stored())?;
-                    *noted = true;
+/// A chunk as it is read, and what becomes of its fields.
+type Chunk = Vec<FieldOfRow<MaybeSealed>>;
+type Fates = Vec<FieldOfRow<Option<Result<Fate, SealError>>>>;
+
+impl Sweep<'_> {
+    /// At most `batch` rows after that one, which becomes the last of them. Says how many there were.
+    ///
+    /// The fields of a chunk are opened and sealed on a second thread while the chunk before is written: of the two, writing
+    /// takes longer, and SQLite does it on one thread.
+    fn rows_after(&self, after: &mut Vec<Value>, rows_before: u64, batch: u64) -> Result<u64, RotationError> {
+        let (vault, active, column) = (self.vault, self.active, self.stored.column);
+        let (to_seal, chunks) = sync_channel::<Chunk>(1);
+        let (sealed, fates) = sync_channel::<Fates>(1);
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("fieldcrypt-seals".to_owned())
+                .spawn_scoped(scope, move || {
+                    // It ends when either side is gone.
+                    chunks
+                        .into_iter()
+                        .map(|chunk| fates_of(vault, active, column, chunk))
+                        .try_for_each(|fates| sealed.send(fates))
+                })
+                .map_err(RotationError::NoThread)?;
+            // Both go with this closure, whatever it ends with, and with them the thread.
+            let (to_seal, fates) = (to_seal, fates);
+            let mut rows = 0;
+            let mut read = after.clone();
+            let mut waiting = None;
+            loop {
+                let chunk = self
+                    .stored
+                    .read(self.transaction, &read, CHUNK_ROWS.min(batch - rows))?;
+                let next = chunk.last().map(|row| (row.key.clone(), rows_before + rows));
+                rows += chunk.len() as u64;
+                if let Some((last, _)) = &next {
+                    read.clone_from(last);
+                    to_seal.send(chunk).map_err(|_| RotationError::ThreadEnded)?;
                 }
-                return Ok(());
+                let more = next.is_some();
+                if let Some((last, before)) = std::mem::replace(&mut waiting, next) {
+                    let fates = fates.recv().map_err(|_| RotationError::ThreadEnded)?;
+                    self.write(fates, after, &last, before)?;
+                    *after = last;
+                }
+                if !more {
+                    return Ok(rows);
+                }
             }
-            "it could not be replaced".to_owned()
+        })
+    }
+
+    /// The rows after the one key, up to the other.
+    fn write(
+        &self,
+        fates: Fates,
+        after: &[Value],
+        last: &[Value],
+        rows_before: u64,
+    ) -> Result<(), RotationError> {
+        let mut replacements = Vec::with_capacity(fates.len());
+        for FieldOfRow { key, stored: fate } in fates {
+            match fate.transpose()? {
+                Some(Fate::Stays) => {}
+                Some(Fate::Becomes { old, new }) => replacements.push(Replacement { key, old, new }),
+                Some(Fate::Unopenable(reason)) => self.unopenable(&key, &reason.to_string())?,
+                None => self.unopenable(&key, &OpenError::AuthenticationFailed.to_string())?,
+            }
         }
-        Some(Fate::Unopenable(reason)) => reason.to_string(),
-        None => OpenError::AuthenticationFailed.to_string(),
-    };
-    rotation_rows::record_unopenable(transaction, column, &key_text(&key), &reason)?;
-    Ok(())
-}
-
-/// The key as what a field is bound to; `None` for a value that no field was ever bound to.
-pub(super) fn with_row_key<R>(key: &[Value], then: impl FnOnce(&RowKey<'_>) -> R) -> Option<R> {
-    let part = |value| match value {
-        &Value::Integer(integer) => Some(RowKey::Integer(integer)),
-        Value::Text(text) => Some(RowKey::Text(text)),
-        Value::Blob(bytes) => Some(RowKey::Blob(bytes)),
-        Value::Null | Value::Real(_) => None,
-    };
-    if let [single] = key {
-        return part(single).map(|key| then(&key));
-    }
-    let parts: Vec<RowKey<'_>> = key.iter().map(part).collect::<Option<_>>()?;
-    Some(then(&RowKey::Composite(&parts)))
-}
-
-/// The key for a person to read; two keys never read alike.
-pub(super) fn key_text(key: &[Value]) -> String {
-    let mut text = String::new();
-    for (at, value) in key.iter().enumerate() {
-        // Writing to a string cannot fail.
-        let _ = match value {
-            Value::Null => write!(text, "NULL"),
-            Value::Integer(integer) => write!(text, "{integer}"),
-            Value::Real(real) => write!(text, "{real:?}"),
-            Value::Text(value) => write!(text, "{value:?}"),
-            Value::Blob(bytes) => bytes.iter().try_fold((), |(), byte| write!(text, "{byte:02x}")),
-        };
-        if at + 1 < key.len() {
-            text.push_str(", ");
+        let noted = rows_before < NOTED_ALL || (rows_before / CHUNK_ROWS).is_multiple_of(64);
+        if noted && let Some(first) = replacements.first() {
+            trace_rows::note(self.transaction, first.old.stored())?;
         }
+        for left in self.replacing.replace(self.stored, after, last, replacements)? {
+            self.unopenable(&left.key, "it could not be replaced")?;
+        }
+        Ok(())
     }
-    text
+
+    fn unopenable(&self, key: &[Value], reason: &str) -> rusqlite::Result<()> {
+        rotation_rows::record_unopenable(self.transaction, self.stored.column, &key_text(key), reason)
+    }
 }
 
-fn placeholders(first: usize, count: usize) -> String {
-    let list: Vec<String> = (first..first + count).map(|at| format!("?{at}")).collect();
-    list.join(", ")
-}
-
-fn no_key(column: SealedColumn) -> RotationError {
-    RotationError::NoPrimaryKey {
-        table: column.stored_table().to_owned(),
-    }
+/// `None` for a row whose key no field was ever bound to. Rows without a field are left out.
+fn fates_of(vault: &Vault, active: DataKeyNumber, column: SealedColumn, chunk: Chunk) -> Fates {
+    chunk
+        .into_iter()
+        .filter_map(|FieldOfRow { key, stored }| {
+            let MaybeSealed(bytes) = stored;
+            let bytes = bytes?;
+            let fate = with_row_key(&key, |row| sweep::fate(vault, active, column, row, bytes));
+            Some(FieldOfRow { key, stored: fate })
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! A kill leaves the files as they are at that instant. So while a scenario runs, SQLite's progress handler copies the
-//! database and its log every few hundred instructions: within transactions, between them, within the purge's `VACUUM`.
+//! database and its log every few hundred instructions: within transactions and between them; the purge's
+//! `VACUUM` is one transaction of SQLite's on a connection of its own.
 //! Each copy is then opened as the next start would open it, and brought to its end.
 
 use std::path::{Path, PathBuf};
