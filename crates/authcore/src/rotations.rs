@@ -96,16 +96,24 @@ impl Rotations {
             let rotation = opened
                 .map_err(|error| RotationFailed::Open(Box::new(error)))
                 .and_then(|mut rotation| {
-                    if let Some(client) = &for_whom {
+                    // One that was called off is brought to its end before a new one begins.
+                    let goes_back = rotation.goes_back()?;
+                    if let (Some(client), false) = (&for_whom, goes_back) {
                         rotation.begin_data(client)?;
                     }
-                    Ok(rotation)
+                    Ok((rotation, goes_back && for_whom.is_some()))
                 });
             match rotation {
-                Ok(mut rotation) => {
+                Ok((mut rotation, then_anew)) => {
                     let _ = answer.send(Ok(()));
                     let client = for_whom.unwrap_or_else(Client::server);
-                    if let Err(error) = walk(&mut rotation, &client, &stop) {
+                    let mut walked = walk(&mut rotation, &client, &stop);
+                    if let (Ok(Walked::ToItsEnd), true) = (&walked, then_anew) {
+                        walked = rotation
+                            .begin_data(&client)
+                            .and_then(|_| walk(&mut rotation, &client, &stop));
+                    }
+                    if let Err(error) = walked {
                         tracing::error!(
                             ?error,
                             "the rotation of the data key stopped; the next one goes on"
@@ -129,7 +137,14 @@ impl Rotations {
     }
 }
 
-fn walk(rotation: &mut KeyRotation, client: &Client, stop: &AtomicBool) -> Result<(), RotationFailed> {
+/// How a walk ended.
+enum Walked {
+    ToItsEnd,
+    /// The program stops, or a field does not open.
+    BrokenOff,
+}
+
+fn walk(rotation: &mut KeyRotation, client: &Client, stop: &AtomicBool) -> Result<Walked, RotationFailed> {
     while !stop.load(Ordering::Relaxed) {
         match rotation.advance_data(client)? {
             RotationProgress::Walking { .. } | RotationProgress::Purging => {}
@@ -143,13 +158,13 @@ fn walk(rotation: &mut KeyRotation, client: &Client, stop: &AtomicBool) -> Resul
                         "a field does not open: the old data key stays until it is mended or deleted"
                     );
                 }
-                break;
+                return Ok(Walked::BrokenOff);
             }
             RotationProgress::Done => {
-                tracing::info!("the data key is rotated; nothing of the old one is left in the files");
-                break;
+                tracing::info!("the rotation of the data key is done; nothing of the other key is left in the files");
+                return Ok(Walked::ToItsEnd);
             }
         }
     }
-    Ok(())
+    Ok(Walked::BrokenOff)
 }

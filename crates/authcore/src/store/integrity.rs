@@ -11,7 +11,7 @@ use fieldcrypt::{
 };
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, StoreError, migrations, sessions, signin_tokens};
+use super::{OpenError, StoreError, migrations, purge, sessions, signin_tokens};
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
@@ -180,7 +180,7 @@ impl Checked {
 pub(super) fn finish_purge(vault: &Vault, connection: &mut Connection) -> Result<(), OpenError> {
     let due = Vault::purge_is_due(connection).map_err(StoreError::from)?;
     if due && Rotation::under_way(connection)?.is_none_or(|rotation| rotation.phase == Phase::Purging) {
-        match vault.purge(connection) {
+        match purge::once(vault, connection) {
             Ok(_) => tracing::info!("what an earlier change of keys left in the files is purged"),
             Err(error) => {
                 tracing::warn!(%error, "what an earlier change of keys left in the files is not purged yet");

@@ -22,6 +22,7 @@ mod load;
 mod migrations;
 mod passwords;
 mod pending_keys;
+mod purge;
 mod rotation;
 mod server_state;
 mod sessions;

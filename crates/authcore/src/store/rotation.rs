@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use fieldcrypt::sqlite::MasterKeyRotated;
 use fieldcrypt::{
-    Algorithm, KdfParams, MasterAccess, NewDataKey, NewSlot, Phase, PurgeError, Rotation, RotationError,
+    Algorithm, Direction, KdfParams, MasterAccess, NewDataKey, NewSlot, Phase, PurgeError, Rotation, RotationError,
     SlotError, SlotId, SlotInfo, SlotSecret, UnopenableField, Vault,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::integrity::Guard;
 use super::{
-    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, sessions, signin_tokens,
+    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, sessions, signin_tokens,
     signing_keys,
 };
 use crate::audit::event::{AuditEvent, SessionEnd};
@@ -220,7 +220,7 @@ impl KeyRotation {
         let first = secrets.first().ok_or(SlotError::NoSlotStays)?;
         let mut access = self.master_access(first)?;
         let rotated = self.replace_master(&mut access, secrets, client)?;
-        self.vault.purge(&mut self.connection)?;
+        purge::patiently(&self.vault, &mut self.connection)?;
         Ok(rotated)
     }
 
@@ -309,6 +309,15 @@ impl KeyRotation {
         }
     }
 
+    /// Whether a rotation of the data key is under way that was called off: what it leads to is the key of before.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub fn goes_back(&self) -> Result<bool, RotationFailed> {
+        let under_way = Rotation::under_way(&self.connection)?;
+        Ok(under_way.is_some_and(|at| at.direction == Direction::Back))
+    }
+
     /// Begins a rotation of the data key, unless one is under way, which then goes on. Says whether it began.
     ///
     /// # Errors
@@ -334,11 +343,14 @@ impl KeyRotation {
     }
 
     /// Calls the rotation of the data key off: the old key seals again, and the steps that follow seal back what is under
-    /// the new one.
+    /// the new one. One that was called off before goes on.
     ///
     /// # Errors
     /// See [`RotationFailed`]; when none is under way, or its old key is destroyed.
     pub fn abort_data(&mut self, client: &Client) -> Result<(), RotationFailed> {
+        if self.goes_back()? {
+            return Ok(());
+        }
         let now = self.clock.now().wall;
         self.commit(|transaction, vault| {
             let back = Rotation::abort(transaction, vault)?;
@@ -356,7 +368,7 @@ impl KeyRotation {
         let started = self.clock.now();
         let destroyed = Rotation::under_way(&self.connection)?.is_some_and(|at| at.phase == Phase::Purging);
         if destroyed {
-            self.vault.purge(&mut self.connection)?;
+            purge::patiently(&self.vault, &mut self.connection)?;
         }
         let batch = self.batch;
         let at = self.commit(|transaction, vault| {

@@ -4,7 +4,7 @@ use fieldcrypt::{KdfParams, MasterAccess, NewSlot, SlotError, SlotId, SlotInfo, 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::integrity::Guard;
-use super::{OpenError, Opened, StoreError, audit};
+use super::{OpenError, Opened, StoreError, audit, purge};
 use crate::audit::event::AuditEvent;
 use crate::authority::AuthorityOptions;
 use crate::client::Client;
@@ -123,7 +123,7 @@ impl Slots {
             .map_err(StoreError::from)?;
         audit::write(&transaction, &self.vault, &Client::local(), now, event)?;
         transaction.commit().map_err(StoreError::from)?;
-        let purged = self.vault.purge(&mut self.connection);
+        let purged = purge::patiently(&self.vault, &mut self.connection);
         purged.map(drop).map_err(SlotChangeError::NotPurged)
     }
 }

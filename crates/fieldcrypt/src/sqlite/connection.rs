@@ -15,6 +15,9 @@ const VERSION_FLOOR: i32 = 3_051_003;
 const BUSY_TRIES: i32 = 30_000;
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
 
+/// The same, of a connection that is to give way.
+const BUSY_TRIES_BRIEF: i32 = 100;
+
 /// How a database file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -25,6 +28,16 @@ pub enum OpenMode {
     /// It is only read: not a byte of the database file or its log changes. A database without a log is read as
     /// immutable, so that no log and no shared-memory file is made beside it.
     ReadOnly,
+}
+
+/// How long a connection waits for a lock that another holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Half a minute: it is to be served. So a connection is opened.
+    Long,
+    /// A tenth of a second: it is to give way and to try again later. A checkpoint that waits for a reader keeps every
+    /// writer out for as long as it waits.
+    Brief,
 }
 
 /// A connection was not opened.
@@ -111,7 +124,7 @@ pub fn open_connection(path: &Path, mode: OpenMode) -> Result<Connection, Connec
 
 /// The settings of a connection that only reads.
 pub(super) fn only_reading(connection: &mut Connection) -> Result<(), ConnectionError> {
-    connection.busy_handler(Some(wait_for_lock))?;
+    wait_for_locks(connection, Patience::Long)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     for (setting, wanted, reads) in READING {
         set(connection, setting, wanted, reads)?;
@@ -119,9 +132,20 @@ pub(super) fn only_reading(connection: &mut Connection) -> Result<(), Connection
     Ok(())
 }
 
-fn wait_for_lock(tries: i32) -> bool {
+/// Says how long the connection waits for locks from here on.
+///
+/// # Errors
+/// What SQLite says.
+pub fn wait_for_locks(connection: &mut Connection, patience: Patience) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(match patience {
+        Patience::Long => |tries| wait(tries, BUSY_TRIES),
+        Patience::Brief => |tries| wait(tries, BUSY_TRIES_BRIEF),
+    }))
+}
+
+fn wait(tries: i32, most: i32) -> bool {
     std::thread::sleep(BUSY_WAIT);
-    tries < BUSY_TRIES
+    tries < most
 }
 
 /// The file of that name with this at its end.

@@ -23,7 +23,9 @@ mod sweep_rows;
 mod trace_rows;
 mod values;
 
-pub use connection::{ConnectionError, OpenMode, checkpoint_truncate, open_connection};
+pub use connection::{
+    ConnectionError, OpenMode, Patience, checkpoint_truncate, open_connection, wait_for_locks,
+};
 pub use field_check::FieldCheck;
 pub(crate) use integrity_rows::OWN_PROTECTED;
 pub use own_columns::{OWN_COLUMNS, PlainColumn, PlainForm};

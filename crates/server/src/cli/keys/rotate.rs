@@ -133,6 +133,10 @@ fn rotate(context: &Context, kind: Kind, keep: &WaysIn) -> Result<(), Failure> {
                 put(&mut answer, "SlotsRemoved", json!(removed));
             }
             KeyKind::Data => {
+                // It ends with the key of before, and a new one is what is asked for.
+                if rotation.goes_back()? {
+                    walk(context, &mut rotation)?;
+                }
                 rotation.begin_data(&client)?;
                 walk(context, &mut rotation)?;
                 done.push(DATA_DONE.to_owned());
