@@ -1,56 +1,10 @@
 //! The owner of an install, signed in: what their browser keeps, and what they do with it.
 
+pub(crate) use e2e_support::Held;
 use e2e_support::{Answer, Postern, send};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-
-/// What a browser keeps of a sign-in.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Held {
-    pub(crate) cookie: String,
-    pub(crate) nonce: String,
-    pub(crate) access_token: String,
-}
-
-impl Held {
-    pub(crate) fn of(answer: &Answer) -> Self {
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        Self {
-            cookie: answer.cookie.clone().expect("a cookie"),
-            nonce: answer.text("RefreshNonce"),
-            access_token: answer.text("AccessToken"),
-        }
-    }
-
-    /// Refreshes; `None` when no whole answer came.
-    pub(crate) fn try_refresh(&self, base: &str) -> Option<Answer> {
-        let body = json!({ "Nonce": self.nonce });
-        send(
-            base,
-            "POST",
-            "/api/v1/auth/refresh",
-            &[("cookie", &self.cookie)],
-            &body,
-        )
-    }
-
-    pub(crate) fn refresh(&self, postern: &Postern) -> Answer {
-        self.try_refresh(&postern.base).expect("an answer")
-    }
-
-    pub(crate) fn bearer(&self) -> String {
-        format!("Bearer {}", self.access_token)
-    }
-
-    pub(crate) fn is_good(&self, postern: &Postern) -> bool {
-        let headers = [("authorization", self.bearer())];
-        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let answer = postern.send("GET", "/api/v1/sessions", &headers, &Value::Null);
-        assert!(matches!(answer.status, 200 | 401), "{}", answer.status);
-        answer.status == 200
-    }
-}
 
 pub(crate) fn start() -> Postern {
     Postern::start(env!("CARGO_BIN_EXE_postern"))

@@ -2,9 +2,21 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     reason = "a harness: a failure ends the test"
 )]
+
+mod database_file;
+mod held;
+mod install;
+pub mod invariants;
+pub mod killed;
+
+pub use database_file::{DatabaseFile, Pieces};
+pub use held::Held;
+pub use install::Install;
+pub use invariants::Known;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -133,6 +145,28 @@ impl Postern {
         let mut serve = command(&binary, folder.path(), arguments);
         serve.env("POSTERN_LISTEN", self.address());
         Self::start_in(binary, folder, serve, environment)
+    }
+
+    /// The install it works on, once it has stopped as it was asked to.
+    #[must_use]
+    pub fn stopped(mut self) -> Install {
+        assert_eq!(self.stop(), Some(0));
+        Install {
+            binary: self.binary.clone(),
+            folder: std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),
+        }
+    }
+
+    /// A command on the same folder, to be run.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.binary, self.folder.path(), arguments)
+    }
+
+    /// The database it works on.
+    #[must_use]
+    pub fn database(&self) -> DatabaseFile {
+        DatabaseFile::in_directory(&self.data_dir())
     }
 
     /// Kills the server without warning.

@@ -161,7 +161,9 @@ fn walk(rotation: &mut KeyRotation, client: &Client, stop: &AtomicBool) -> Resul
                 return Ok(Walked::BrokenOff);
             }
             RotationProgress::Done => {
-                tracing::info!("the rotation of the data key is done; nothing of the other key is left in the files");
+                tracing::info!(
+                    "the rotation of the data key is done; nothing of the other key is left in the files"
+                );
                 return Ok(Walked::ToItsEnd);
             }
         }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use fieldcrypt::sqlite::MasterKeyRotated;
 use fieldcrypt::{
-    Algorithm, Direction, KdfParams, MasterAccess, NewDataKey, NewSlot, Phase, PurgeError, Rotation, RotationError,
-    SlotError, SlotId, SlotInfo, SlotSecret, UnopenableField, Vault,
+    Algorithm, Direction, KdfParams, MasterAccess, NewDataKey, NewSlot, Phase, PurgeError, Rotation,
+    RotationError, SlotError, SlotId, SlotInfo, SlotSecret, UnopenableField, Vault,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::integrity::Guard;
 use super::{
-    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, sessions, signin_tokens,
-    signing_keys,
+    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, sessions,
+    signin_tokens, signing_keys,
 };
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::authority::AuthorityOptions;
