@@ -21,7 +21,7 @@ pub struct Call {
     pub nth: usize,
 }
 
-/// Runs the command to its end; says what calls it made, in their order.
+/// Runs the command to its end; says what calls it made, in their order: its busiest thread.
 #[must_use]
 #[track_caller]
 pub fn calls_of(command: &Command) -> Vec<Call> {
@@ -33,23 +33,21 @@ pub fn calls_of(command: &Command) -> Vec<Call> {
         String::from_utf8_lossy(&output.stderr)
     );
     let log = std::fs::read_to_string(log.path()).expect("a log");
-    // `4711  pwrite64(5, …`. Other threads only wake each other up.
-    let main = log.split_whitespace().next().unwrap_or_default();
-    let mut calls = Vec::<Call>::new();
+    // `4711  pwrite64(5, …`. One thread does the work; others print, or wake each other up.
+    let mut by_thread = std::collections::HashMap::<&str, Vec<Call>>::new();
     for line in log.lines() {
-        let mut words = line.splitn(2, char::is_whitespace);
-        let (thread, rest) = (words.next(), words.next().unwrap_or_default().trim_start());
-        if let (true, Some((name, _))) = (thread == Some(main), rest.split_once('('))
+        let (thread, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if let Some((name, _)) = rest.trim_start().split_once('(')
             && CALLS.split(',').any(|known| known == name)
         {
-            let nth = 1 + calls.iter().filter(|call| call.name == name).count();
+            let calls = by_thread.entry(thread).or_default();
             calls.push(Call {
                 name: name.to_owned(),
-                nth,
+                nth: 1 + calls.iter().filter(|call| call.name == name).count(),
             });
         }
     }
-    calls
+    by_thread.into_values().max_by_key(Vec::len).unwrap_or_default()
 }
 
 /// Runs the command until that call of its, and kills it there. Says whether it came that far.

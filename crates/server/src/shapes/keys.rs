@@ -1,7 +1,7 @@
 //! Which keys there are and how old they are. No byte of a key.
 
 use authcore::{Authority, KeyKind, RotationStatus, SigningKeyView, WallTime};
-use fieldcrypt::{Algorithm, Direction, KeyInfo, Phase, UnopenableField};
+use fieldcrypt::{Algorithm, Direction, KeyInfo, KeyState, Phase, UnopenableField};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,6 +52,12 @@ struct DataKeyItem {
 }
 
 impl KeyList {
+    /// Whether one of them is only a number that is not given again.
+    pub(crate) fn has_destroyed(&self) -> bool {
+        let destroyed = KeyState::Destroyed.name();
+        self.data_keys.iter().any(|key| key.state == destroyed)
+    }
+
     /// The keys of an authority, with their ages by its clock.
     pub(crate) fn of(authority: &Authority) -> Self {
         let now = authority.clock().now().wall;

@@ -45,6 +45,9 @@ struct KeyStatus {
     rotation: RotationReport,
 }
 
+/// What a person may wonder about: that lines of dead keys are still listed.
+const DESTROYED: &str = "a destroyed key is none any more: no byte of it is left, and its line keeps its number from being given again";
+
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Status => {
@@ -59,8 +62,12 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
                 .await?;
             let lists: [(_, &[Column]); 2] = [("SigningKeys", &SIGNING), ("DataKeys", &SEALING)];
             let rotation = Some(&status.rotation).filter(|rotation| rotation.is_under_way());
-            let rotation = rotation.map_or_else(String::new, RotationReport::for_people);
-            context.output.lists(&status, &lists, &rotation)
+            let destroyed = status.keys.has_destroyed().then(|| DESTROYED.to_owned());
+            let more: Vec<_> = destroyed
+                .into_iter()
+                .chain(rotation.map(RotationReport::for_people))
+                .collect();
+            context.output.lists(&status, &lists, &more.join("\n"))
         }
         Command::Verify => verify::run(context),
         Command::Rotate(rotate) => rotate::run(context, rotate),
