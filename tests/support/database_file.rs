@@ -35,8 +35,8 @@ impl DatabaseFile {
         connection
     }
 
-    /// Pieces of what a rotation of every key replaces: wrapped keys, slots, and sealed values, of which the audit log's are
-    /// bounded to the last thousand.
+    /// Pieces of what a rotation of every key replaces: wrapped keys, slots, and sealed values, of the large tables
+    /// some thousands.
     #[must_use]
     pub fn pieces(&self) -> Pieces {
         pieces_of(
@@ -46,7 +46,8 @@ impl DatabaseFile {
              UNION ALL SELECT value FROM settings UNION ALL SELECT private_key FROM signing_keys
              UNION ALL SELECT record FROM passwords UNION ALL SELECT value FROM server_state
              UNION ALL SELECT record FROM sessions UNION ALL SELECT record FROM access_keys
-             UNION ALL SELECT record FROM (SELECT record FROM audit_events ORDER BY id DESC LIMIT 1000)",
+             UNION ALL SELECT record FROM (SELECT record FROM audit_events ORDER BY id DESC LIMIT 1000)
+             UNION ALL SELECT record FROM (SELECT record FROM signin_tokens LIMIT 10000)",
         )
     }
 

@@ -9,7 +9,10 @@
 )]
 
 #[path = "../../../tests/support/killed.rs"]
-#[expect(unreachable_pub, reason = "the end-to-end tests have it in a crate of their own")]
+#[expect(
+    unreachable_pub,
+    reason = "the end-to-end tests have it in a crate of their own"
+)]
 mod killed;
 
 use std::path::{Path, PathBuf};
