@@ -247,3 +247,24 @@ fn a_rotation_that_is_called_off() {
     };
     fault.tried_on((under_way.expect("such a moment"), known));
 }
+
+#[test]
+fn new_keys_of_all_kinds_killed_in_the_last_purge_are_not_made_twice() {
+    let (install, _) = scene();
+    let rotate = ["keys", "rotate", "all", "--drop-other-slots"];
+    let calls = calls_of(&install.copy().command(&rotate));
+    let in_purge = calls.iter().rev().find_map(|call| {
+        let copy = install.copy();
+        let killed = call.name == "fdatasync" && killed_at(&copy.command(&rotate), call);
+        let at = copy.database().rotation();
+        (killed && at.is_some_and(|(phase, _, _)| phase == "purging")).then_some(copy)
+    });
+    let install = in_purge.expect("such a moment");
+    install.does(&rotate);
+    let database = install.database();
+    assert_eq!(
+        (database.data_keys("active"), database.data_keys("destroyed")),
+        (1, 1)
+    );
+    assert_eq!(database.rotation(), None);
+}

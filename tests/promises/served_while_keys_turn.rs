@@ -45,7 +45,11 @@ fn no_request_fails_while_commands_that_change_keys_are_killed_and_run_again() {
     known.signed_in.push(held);
     known.holds_when_served(&postern, "at the end");
     let install = postern.stopped();
-    known.holds_on_disk(&install, &["config/postern/field-password"], "stopped");
+    let field_password = ["config/postern/field-password"];
+    assert_eq!(
+        known.holds_on_disk(&install, &field_password, "stopped"),
+        field_password[0]
+    );
     let before = install.database().pieces();
     install.does(&["keys", "rotate", "data"]);
     nothing_is_left_of(&before, &install.database(), "rotated once more");

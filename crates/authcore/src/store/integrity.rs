@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use fieldcrypt::{
-    IntegrityError, IntegritySeal, Phase, ProtectedTable, Rotation, Vault, Verified, Witness, WitnessError,
+    IntegrityError, IntegritySeal, ProtectedTable, Rotation, Vault, Verified, Witness, WitnessError,
 };
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -175,11 +175,12 @@ impl Checked {
     }
 }
 
-/// Takes what a killed change of slots or keys left behind out of the files. Not while a rotation walks: it ends with a
-/// purge of its own. A reader in the way is no reason to refuse the start; the next one tries again.
+/// Takes what a killed change of slots or keys left behind out of the files. Not while a rotation of the data key is under
+/// way: it ends with a purge of its own, and whoever makes keys of all kinds must see that end, or would begin anew. A
+/// reader in the way is no reason to refuse the start; the next one tries again.
 pub(super) fn finish_purge(vault: &Vault, connection: &mut Connection) -> Result<(), OpenError> {
     let due = Vault::purge_is_due(connection).map_err(StoreError::from)?;
-    if due && Rotation::under_way(connection)?.is_none_or(|rotation| rotation.phase == Phase::Purging) {
+    if due && Rotation::under_way(connection)?.is_none() {
         match purge::once(vault, connection) {
             Ok(_) => tracing::info!("what an earlier change of keys left in the files is purged"),
             Err(error) => {

@@ -16,7 +16,7 @@ const BUSY_TRIES: i32 = 30_000;
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// The same, of a connection that is to give way.
-const BUSY_TRIES_BRIEF: i32 = 100;
+const BUSY_TRIES_BRIEF: i32 = 250;
 
 /// How a database file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum OpenMode {
 pub enum Patience {
     /// Half a minute: it is to be served. So a connection is opened.
     Long,
-    /// A tenth of a second: it is to give way and to try again later. A checkpoint that waits for a reader keeps every
+    /// A quarter of a second: it is to give way and to try again later. A checkpoint that waits for a reader keeps every
     /// writer out for as long as it waits.
     Brief,
 }

@@ -9,6 +9,11 @@ use crate::files;
 use crate::rotation::purge::{self, PurgeError, Purged};
 use crate::vault::Vault;
 
+/// How often, and how long apart, the log is tried to be emptied once the file is rewritten; each time waits as long as the
+/// connection waits for locks.
+const EMPTYING_TRIES: u32 = 40;
+const EMPTYING_APART: std::time::Duration = std::time::Duration::from_millis(50);
+
 impl Vault {
     /// Takes what was replaced out of every file of the database, and proves it by a scan of their bytes. To be called
     /// after a change of slots or keys; rewrites the file, so it takes as long as copying it and holds its write lock.
@@ -70,8 +75,15 @@ pub(super) fn rewrite_files(connection: &Connection, tables: &[&str]) -> Result<
     empty_log(connection)?;
     // `secure_delete` overwrites what our connections free; what another tool freed still stands in free pages and gaps.
     vacuum(connection)?;
-    // The rewriting went through the log too.
-    empty_log(connection)?;
+    // The rewriting went through the log too. It is not to be done again for somebody who reads just now.
+    let mut tries = 1;
+    while let Err(error) = empty_log(connection) {
+        if !matches!(error, PurgeError::Busy) || tries == EMPTYING_TRIES {
+            return Err(error);
+        }
+        tries += 1;
+        std::thread::sleep(EMPTYING_APART);
+    }
     // Left over from a time before the log, or from another program.
     connection
         .path()
