@@ -22,6 +22,7 @@ pub struct Known {
 impl Known {
     /// Without a server: the database opens with one of the field passwords in these files and with no other of them, and
     /// every field of it; no secret stands in any file in plain (I1, I2, I5). Says which file it was.
+    #[must_use]
     #[track_caller]
     pub fn holds_on_disk<'f>(&self, install: &Install, field_passwords: &[&'f str], when: &str) -> &'f str {
         let mut opened = Vec::new();
