@@ -17,7 +17,9 @@
 //! who writes the file cannot change them, and functions they call are refused to any trigger that stands in the file
 //! (`SQLITE_DIRECTONLY`). The road not taken: SQLite's pre-update hook sees the same values, but it does not see a
 //! rollback of a savepoint or a failed statement, it cannot refuse, and rusqlite's feature for it needs libclang to build.
-//! A connection without triggers that writes to a protected table breaks the seal: the next [`IntegritySeal::verify`]
+//! For the length of one batch of a rotation the update triggers hand what they see to a sum in memory, and seal and marks
+//! are written once, in the same transaction: row by row they cost four times what they protect. Should that be cut short,
+//! the seal does not fit. A connection without triggers that writes to a protected table breaks the seal: the next [`IntegritySeal::verify`]
 //! refuses. That is the safe side.
 //!
 //! Not seen by triggers, and so not to be used on a protected table: incremental blob writes (`sqlite3_blob_write`),
@@ -36,8 +38,8 @@
 //! That argument needs the attacker to see **neither tags nor sums**. The mask H(0, r) of the paper hides the sum; here the
 //! seal hides and authenticates it. Tags must not be seen either: Wagner's generalised birthday attack (CRYPTO 2002)
 //! finds old rows that add up to the sum, in about 2^36 steps for some 7,500 rows of which two versions each are known.
-//! So a tag is never stored, and what is stored to name a damaged row is a mark made under another key: without the keys
-//! it tells nothing about the tag.
+//! So a tag is never stored, and what is stored to name a damaged row is a mark made of it under another key: to who has not
+//! that key it is the output of a random function, and tells no more than whether two tags are the same.
 //!
 //! # Why marks, when the sum decides
 //! A sum says *that* a table was altered, not where; the person who must decide what to do wants to know which rows. With a mark

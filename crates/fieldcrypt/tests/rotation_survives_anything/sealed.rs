@@ -44,7 +44,8 @@ fn the_integrity_seal_fits_after_every_batch_of_any_size() {
                 break;
             }
             let rises = seal.counter(&f.connection).expect("counter") - before;
-            assert!(rises <= 3, "once a column of a batch, not {rises} times");
+            // Three columns, and the keyring's rows with the uses of the keys.
+            assert!(rises <= 6, "once a column of a batch, not {rises} times");
         }
         finish(&mut f.connection, &f.vault);
         fits(&f, &seal);
