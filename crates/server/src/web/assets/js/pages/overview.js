@@ -1,0 +1,155 @@
+// What an owner wants to see at a glance: is all well, who is in, and when was what done last.
+import { html } from '../view.js';
+import { get } from '../auth/api.js';
+import { Badge, Card, Loaded, Notice, PageHead } from '../parts/basics.js';
+import { Icon } from '../parts/icon.js';
+import { useLoad } from '../parts/load.js';
+import { Time, duration } from '../parts/time.js';
+import { SecurityNotices } from '../parts/security_notices.js';
+import { backups } from '../backups.js';
+import { clientIcon, clientName, count, eventSentence, WAYS } from '../words.js';
+
+const AGAIN_MS = 20_000;
+
+export function Overview() {
+  return html`<${PageHead} title="Overview" />
+    <${SecurityNotices} />
+    <${FirstSteps} />
+    <div class="grid">
+      <${Health} />
+      <${SignedInNow} />
+      <${RecentSignIns} />
+      <${KeyAges} />
+      <${LastBackup} />
+    </div>`;
+}
+
+function More({ href, children }) {
+  return html`<a class="more" href=${href}>${children}<${Icon} name="chevron" size=${16} /></a>`;
+}
+
+function FirstSteps() {
+  const rules = useLoad(() => get('/api/v1/password'));
+  if (!rules.data?.Initial) return null;
+  return html`<${Notice}
+    tone="warn"
+    title="Choose a password"
+    action=${html`<a class="button primary" href="#password">Choose it now</a>`}
+  >
+    You came in by a link. Without a password of your own, the next time takes another link from the server.
+  </${Notice}>`;
+}
+
+const TONES = { good: ['check', 'good'], warning: ['warning', 'warn'], wrong: ['warning', 'bad'] };
+
+function Health() {
+  const doctor = useLoad(() => get('/api/v1/doctor'), '', 60_000);
+  return html`<${Card} title="Health" icon="seal">
+    <${Loaded} from=${doctor}>
+      ${({ Findings }) => {
+        const open = Findings.filter((finding) => finding.Severity !== 'good');
+        return html`<p class="figure">
+            ${open.length === 0
+              ? html`<span class="good"><${Icon} name="check" /></span> All is well`
+              : html`<span class="warn"><${Icon} name="warning" /></span> ${count(open.length, 'thing needs', 'things need')} attention`}
+          </p>
+          ${open.length > 0 && html`<${FindingList} findings=${open} />`}
+          <details>
+            <summary>${count(Findings.length, 'check', 'checks')} made</summary>
+            <${FindingList} findings=${Findings} />
+          </details>`;
+      }}
+    </${Loaded}>
+  </${Card}>`;
+}
+
+function FindingList({ findings }) {
+  return html`<ul class="findings">
+    ${findings.map((finding, place) => {
+      const [icon, tone] = TONES[finding.Severity] ?? TONES.warning;
+      return html`<li key=${place}>
+        <span class=${tone}><${Icon} name=${icon} size=${18} /></span>
+        <div>
+          <p><strong>${finding.About}</strong><span class="unseen">: ${finding.Severity}</span></p>
+          <p class="quiet">${finding.Found}</p>
+          ${finding.Mend && html`<p>${finding.Mend}</p>`}
+        </div>
+      </li>`;
+    })}
+  </ul>`;
+}
+
+function SignedInNow() {
+  const sessions = useLoad(() => get('/api/v1/sessions'), '', AGAIN_MS);
+  return html`<${Card} title="Signed in now" icon="devices" action=${html`<${More} href="#sessions">Sessions</${More}>`}>
+    <${Loaded} from=${sessions}>
+      ${({ Sessions }) => {
+        const mine = Sessions.find((session) => session.Current);
+        const others = Sessions.filter((session) => !session.Current);
+        return html`<ul class="rows">
+          ${mine && html`<${SessionLine} session=${mine} />`}
+          ${others.slice(0, 3).map((session) => html`<${SessionLine} key=${session.Id} session=${session} />`)}
+          ${others.length > 3 && html`<li class="quiet">and ${count(others.length - 3, 'other', 'others')}</li>`}
+          ${others.length === 0 && html`<li class="quiet">Nobody else.</li>`}
+        </ul>`;
+      }}
+    </${Loaded}>
+  </${Card}>`;
+}
+
+function SessionLine({ session }) {
+  return html`<li class="row">
+    <${Icon} name=${clientIcon(session.UserAgent)} />
+    <div>
+      <p>${clientName(session.UserAgent)} ${session.Current && html`<${Badge} tone="accent">This device</${Badge}>`}</p>
+      <p class="quiet">Signed in ${WAYS[session.SignedInWith]} <${Time} at=${session.Created} /></p>
+    </div>
+  </li>`;
+}
+
+function RecentSignIns() {
+  const events = useLoad(() => get('/api/v1/audit?kind=SignedIn,PasswordRefused&limit=5'), '', AGAIN_MS);
+  return html`<${Card} title="Last sign-ins" icon="activity" action=${html`<${More} href="#activity">Activity</${More}>`}>
+    <${Loaded} from=${events} lines=${4}>
+      ${({ Events }) => html`<ul class="rows">
+        ${Events.map(
+          (event) => html`<li class="row" key=${event.Id}>
+            <span class=${event.Event === 'SignedIn' ? 'good' : 'warn'}>
+              <${Icon} name=${event.Event === 'SignedIn' ? 'check' : 'warning'} />
+            </span>
+            <div>
+              <p>${eventSentence(event)}</p>
+              <p class="quiet">${clientName(event.Client.UserAgent)} · <${Time} at=${event.At} /></p>
+            </div>
+          </li>`,
+        )}
+      </ul>`}
+    </${Loaded}>
+  </${Card}>`;
+}
+
+function KeyAges() {
+  const keys = useLoad(() => get('/api/v1/keys'));
+  return html`<${Card} title="Encryption keys" icon="seal" action=${html`<${More} href="#keys">Keys</${More}>`}>
+    <${Loaded} from=${keys} lines=${2}>
+      ${({ SigningKeys, DataKeys }) => {
+        const signing = SigningKeys.find((key) => key.State === 'active');
+        const data = DataKeys.find((key) => key.State === 'active' && key.Purpose === 'data');
+        return html`<dl class="facts">
+          ${signing && html`<div><dt>Key that signs tokens</dt><dd>${duration(signing.Age)} old</dd></div>`}
+          ${data && html`<div><dt>Key that seals the data</dt><dd>${duration(data.Age)} old</dd></div>`}
+        </dl>`;
+      }}
+    </${Loaded}>
+  </${Card}>`;
+}
+
+function LastBackup() {
+  const last = useLoad(backups);
+  return html`<${Card} title="Last backup" icon="backup" action=${html`<${More} href="#backups">Backups</${More}>`}>
+    <${Loaded} from=${last} lines=${1}>
+      ${(known) => html`<p class="figure">${known.last ? html`<${Time} at=${known.last} />` : 'None that this server knows of'}</p>
+        ${!known.last && html`<p class="quiet">A copy elsewhere is the way back when this disk fails.</p>`}`}
+    </${Loaded}>
+  </${Card}>`;
+}
