@@ -64,7 +64,7 @@ class Guarded extends Component {
 
   render() {
     if (!this.state.broken) return this.props.children;
-    return html`<main class="plain">
+    return html`<main class="lone">
       <${Notice} tone="bad" title="Something on this page went wrong">
         <p>Nothing on the server has changed by it.</p>
         <p><${Button} look="primary" onClick=${() => location.reload()}>Load the page again</${Button}></p>

@@ -44,7 +44,7 @@ const TONES = { good: ['check', 'good'], warning: ['warning', 'warn'], wrong: ['
 
 function Health() {
   const doctor = useLoad(() => get('/api/v1/doctor'), '', 60_000);
-  return html`<${Card} title="Health" icon="seal">
+  return html`<${Card} title="Health" icon="pulse" tone="across">
     <${Loaded} from=${doctor}>
       ${({ Findings }) => {
         const open = Findings.filter((finding) => finding.Severity !== 'good');
@@ -89,8 +89,8 @@ function SignedInNow() {
         return html`<ul class="rows">
           ${mine && html`<${SessionLine} session=${mine} />`}
           ${others.slice(0, 3).map((session) => html`<${SessionLine} key=${session.Id} session=${session} />`)}
-          ${others.length > 3 && html`<li class="quiet">and ${count(others.length - 3, 'other', 'others')}</li>`}
-          ${others.length === 0 && html`<li class="quiet">Nobody else.</li>`}
+          ${others.length > 3 && html`<li class="row quiet">and ${count(others.length - 3, 'other', 'others')}</li>`}
+          ${others.length === 0 && html`<li class="row quiet">Nobody else.</li>`}
         </ul>`;
       }}
     </${Loaded}>

@@ -63,7 +63,6 @@ function Line({ session, end }) {
     <div class="grow">
       <p>
         <strong title=${session.UserAgent}>${name}</strong>
-        ${session.Current && html` <${Badge} tone="accent">This device</${Badge}>`}
         ${session.Remembered && html` <${Badge}>Remembered</${Badge}>`}
       </p>
       <p class="quiet">

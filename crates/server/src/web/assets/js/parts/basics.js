@@ -15,7 +15,7 @@ export function PageHead({ title, lead, children }) {
 }
 
 export function Card({ title, icon, action, children, tone, ...rest }) {
-  return html`<section class=${`card ${tone ?? ''}`} ...${rest}>
+  return html`<section class=${`card ${tone ?? ''}`.trim()} ...${rest}>
     ${title &&
     html`<div class="card-head">
       <h2>${icon && html`<${Icon} name=${icon} />`}${title}</h2>

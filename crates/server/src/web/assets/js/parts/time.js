@@ -18,7 +18,7 @@ const day = new Intl.DateTimeFormat('en', { weekday: 'long', day: 'numeric', mon
 export function relativeTo(moment, now = Date.now()) {
   const seconds = Math.round((new Date(moment) - now) / 1000);
   for (const [unit, length] of STEPS) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
   }
   return seconds > 0 ? 'in less than a minute' : 'just now';
 }
