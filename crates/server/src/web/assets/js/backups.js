@@ -3,15 +3,12 @@ import { get, post } from './auth/api.js';
 import { ask } from './auth/connection.js';
 import { refusal } from './auth/wire.js';
 
-/** `last`: when the last one was made, or null; `list`: those that the server keeps, or null when it keeps none. */
+/** `last`: when the last one was taken, or null; `failed`: when one that was due was not made, if that came later. */
 export async function backups() {
-  try {
-    const { Events } = await get('/api/v1/audit?kind=BackupMade,BackupDownloaded&limit=1');
-    return { last: Events[0]?.At ?? null };
-  } catch (error) {
-    if (error.status === 404 || error.status === 501) return { last: null };
-    throw error;
-  }
+  const { Events } = await get('/api/v1/audit?kind=BackupTaken,BackupFailed&limit=50');
+  const last = Events.find((event) => event.Event === 'BackupTaken');
+  const failed = Events[0]?.Event === 'BackupFailed' ? Events[0] : null;
+  return { last: last?.At ?? null, failed: failed?.At ?? null };
 }
 
 /** A backup, with the name the server gives it; null when this server makes none over the API. */

@@ -1,10 +1,11 @@
 // The page: whoever is signed in sees the house, everybody else its door.
 import { takeToken } from './link.js';
 import { Component, html, render, useEffect, useState } from './view.js';
-import { watchConnection } from './auth/connection.js';
-import { current, start, watchSession } from './auth/session.js';
-import { Button, Notice } from './parts/basics.js';
+import { ConnectionLost, watchConnection } from './auth/connection.js';
+import { current, giveUp, start, watchSession } from './auth/session.js';
+import { Button, Notice, sentence } from './parts/basics.js';
 import { ConnectionBanner } from './parts/banner.js';
+import { Doorstep } from './parts/doorstep.js';
 import { House } from './house.js';
 import { SignIn } from './pages/signin.js';
 import { SignInByLink } from './pages/signin_link.js';
@@ -13,11 +14,17 @@ let token = takeToken();
 
 function App() {
   const [session, setSession] = useState(current());
+  const [failure, setFailure] = useState(null);
   const [link, setLink] = useState({ token, open: location.pathname === '/signin' });
+
+  const begin = () => {
+    setFailure(null);
+    // A lost connection has its banner, and is tried again when it is back.
+    start().catch((error) => setFailure(error instanceof ConnectionLost ? null : error));
+  };
 
   useEffect(() => watchSession(setSession), []);
   useEffect(() => {
-    const begin = () => start().catch(() => {});
     begin();
     return watchConnection((lost) => lost || (current().is === 'starting' && begin()));
   }, []);
@@ -47,6 +54,13 @@ function App() {
   }
   if (session.is === 'in') return html`<${House} />`;
   if (session.is === 'out') return html`<${SignIn} reason=${session.reason} />`;
+  if (failure) {
+    return html`<${Doorstep} title="The server cannot tell who you are">
+      <${Notice} tone="bad" live="alert">${sentence(failure.message)}</${Notice}>
+      <${Button} look="primary wide" onClick=${begin}>Try again</${Button}>
+      <${Button} look="wide" onClick=${giveUp}>Sign in anew</${Button}>
+    </${Doorstep}>`;
+  }
   return html`<div class="starting" role="status"><span class="unseen">Loading</span></div>`;
 }
 

@@ -47,6 +47,7 @@ const ENDS = {
   PasswordChanged: 'the password was changed',
   Crowded: 'there were too many sessions',
   EveryKeyReplaced: 'every key was replaced',
+  Restored: 'a backup was put in the place of the database',
 };
 
 /** Ends that tell of somebody else. */
@@ -76,6 +77,9 @@ const SENTENCES = {
   MasterKeyReplaced: () => 'The master key was replaced',
   DataKeyRotationBegun: (event) => `Data key ${event.New} seals from now on in the place of key ${event.Old}`,
   DataKeyRotationCalledOff: () => 'The new data key was called off',
+  BackupTaken: () => 'A backup was taken',
+  BackupFailed: () => 'A backup that was due was not made',
+  DatabaseRestored: () => 'A backup was put in the place of the database',
   DataKeyDestroyed: (event) => `Data key ${event.Key} was destroyed`,
 };
 
@@ -96,10 +100,12 @@ const EVENT_ICONS = {
   AccessKeyRevoked: 'key',
   SettingChanged: 'settings',
   InstallCreated: 'door',
+  BackupTaken: 'backup',
+  DatabaseRestored: 'backup',
 };
 
 export const isAlarming = (event) =>
-  event.Event === 'PasswordRefused' || ALARMING_ENDS.includes(event.Reason ?? '');
+  ['PasswordRefused', 'BackupFailed'].includes(event.Event) || ALARMING_ENDS.includes(event.Reason ?? '');
 
 export const eventIcon = (event) => (isAlarming(event) ? 'warning' : (EVENT_ICONS[event.Event] ?? 'seal'));
 

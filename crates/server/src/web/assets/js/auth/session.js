@@ -162,6 +162,12 @@ export async function start() {
   }
 }
 
+/** Forgets a session that the server cannot make sense of, on this side only. */
+export function giveUp() {
+  drop();
+  become('out');
+}
+
 async function signInAt(path, body, remembered) {
   const before = access;
   const response = await ask(path, jsonRequest('POST', { ...body, RememberMe: remembered }));

@@ -18,6 +18,7 @@ const GROUPS = {
   refused: ['Wrong passwords', 'PasswordRefused'],
   password: ['Password and settings', 'PasswordChanged,SettingChanged'],
   'access-keys': ['Access keys', 'AccessKeyCreated,AccessKeyRevoked'],
+  backups: ['Backups', 'BackupTaken,BackupFailed,DatabaseRestored'],
   keys: [
     'Encryption keys',
     'SigningKeyCreated,SlotAdded,SlotChanged,SlotRemoved,MasterKeyReplaced,DataKeyRotationBegun,DataKeyRotationCalledOff,DataKeyDestroyed',

@@ -29,7 +29,8 @@ export function Backups() {
     </${Notice}>`}
     <${Card} title="Last backup" icon="backup">
       <${Loaded} from=${known} lines=${2}>
-        ${({ last }) => html`<p class="figure">${last ? html`<${Time} at=${last} />` : 'None that this server knows of'}</p>
+        ${({ last, failed }) => html`<p class="figure">${last ? html`<${Time} at=${last} />` : 'None that this server knows of'}</p>
+          ${failed && html`<${Notice} tone="bad" title="A backup that was due was not made"><${Time} at=${failed} />. The server’s log says why.</${Notice}>`}
           <p class="quiet">Keep it on another machine, and keep the field password somewhere else again.</p>`}
       </${Loaded}>
     </${Card}>`;

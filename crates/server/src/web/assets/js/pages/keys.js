@@ -3,6 +3,7 @@ import { html, useEffect, useState } from '../view.js';
 import { get, post } from '../auth/api.js';
 import { Badge, Button, Card, Loaded, Notice, PageHead } from '../parts/basics.js';
 import { Confirm } from '../parts/dialog.js';
+import { Icon } from '../parts/icon.js';
 import { useLoad } from '../parts/load.js';
 import { Time, duration } from '../parts/time.js';
 import { toast } from '../parts/toast.js';
@@ -64,32 +65,24 @@ export function Keys() {
           title="Signing keys"
           action=${html`<${Button} look="small" onClick=${() => setAsking('signing')}>Renew<span class="unseen"> the signing key</span></${Button}>`}
         >
-          <${KeyTable}
-            caption="Signing keys"
-            heads=${['Key', 'State', 'Age']}
-            rows=${SigningKeys.toReversed().map((key) => [
-              html`<code title=${key.Kid}>${key.Kid.slice(0, 12)}</code>`,
-              key.State,
-              html`<span title=${key.Created}>${duration(key.Age)}</span>`,
-            ])}
-          />
+          <ul class="rows">
+            ${SigningKeys.toReversed().map(
+              (key) => html`<${Line} key=${key.Kid} icon="password" name=${html`<code>${key.Kid.slice(0, 12)}</code>`} state=${key.State} age=${key.Age} />`,
+            )}
+          </ul>
           <p class="quiet">One that leaves still verifies the tokens it signed, for as long as they are good.</p>
         </${Card}>
         <${Card}
           title="Data keys"
           action=${html`<${Button} look="small" disabled=${moving} onClick=${() => setAsking('data')}>Renew<span class="unseen"> the data key</span></${Button}>`}
         >
-          <${KeyTable}
-            caption="Data keys"
-            heads=${['Key', 'State', 'Age', 'Purpose', 'Fields sealed']}
-            rows=${DataKeys.toReversed().map((key) => [
-              html`<span>${key.Number} <span class="quiet">${key.Algorithm}</span></span>`,
-              key.State,
-              html`<span title=${key.Created}>${duration(key.Age)}</span>`,
-              PURPOSES[key.Purpose] ?? key.Purpose,
-              key.FieldsSealed.toLocaleString(),
-            ])}
-          />
+          <ul class="rows">
+            ${DataKeys.toReversed().map(
+              (key) => html`<${Line} key=${key.Number} icon="seal" name=${`Key ${key.Number}`} state=${key.State} age=${key.Age}>
+                ${PURPOSES[key.Purpose] ?? key.Purpose} · ${key.Algorithm} · ${count(key.FieldsSealed, 'field', 'fields')} sealed with it
+              </${Line}>`,
+            )}
+          </ul>
         </${Card}>
         <${Card} title="What opens the database" icon="terminal">
           <p>
@@ -104,23 +97,16 @@ export function Keys() {
     </${Confirm}>`}`;
 }
 
-function KeyTable({ caption, heads, rows }) {
-  return html`<div class="table-place" tabindex="0" role="region" aria-label=${caption}>
-    <table>
-      <thead>
-        <tr>${heads.map((head) => html`<th key=${head} scope="col">${head}</th>`)}</tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          ([key, state, ...rest], place) => html`<tr key=${place}>
-            <td>${key}</td>
-            <td><${Badge} tone=${STATES[state]?.[1]}>${STATES[state]?.[0] ?? state}</${Badge}></td>
-            ${rest.map((cell, column) => html`<td key=${column}>${cell}</td>`)}
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+function Line({ icon, name, state, age, children }) {
+  const [words, tone] = STATES[state] ?? [state, ''];
+  return html`<li class="row">
+    <${Icon} name=${icon} />
+    <div class="grow">
+      <p><strong>${name}</strong> <${Badge} tone=${tone}>${words}</${Badge}></p>
+      ${children && html`<p class="quiet">${children}</p>`}
+    </div>
+    <span class="quiet clock">${duration(age)} old</span>
+  </li>`;
 }
 
 function Progress({ rotation }) {

@@ -149,6 +149,7 @@ function LastBackup() {
   return html`<${Card} title="Last backup" icon="backup" action=${html`<${More} href="#backups">Backups</${More}>`}>
     <${Loaded} from=${last} lines=${1}>
       ${(known) => html`<p class="figure">${known.last ? html`<${Time} at=${known.last} />` : 'None that this server knows of'}</p>
+        ${known.failed && html`<p class="bad">One that was due was not made.</p>`}
         ${!known.last && html`<p class="quiet">A copy elsewhere is the way back when this disk fails.</p>`}`}
     </${Loaded}>
   </${Card}>`;
