@@ -27,7 +27,11 @@ export function keep(nonce, remembered) {
   }
 }
 
-export function forget() {
+export function forgetOfThisTab() {
   sessionStorage.removeItem(OF_THIS_TAB);
+}
+
+export function forget() {
+  forgetOfThisTab();
   localStorage.removeItem(REMEMBERED);
 }

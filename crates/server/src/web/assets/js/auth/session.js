@@ -5,6 +5,8 @@ import * as nonces from './nonce.js';
 import * as tabs from './tabs.js';
 import { jsonRequest, refusal } from './wire.js';
 
+/** Pairs that are tried before a session counts as over. */
+const ATTEMPTS = 3;
 /** A token this far into its life is renewed. */
 const RENEW_AT = 0.75;
 /** Nobody is at the page who did nothing for this long: from then on the session may end by its own limits. */
@@ -28,8 +30,10 @@ const watchers = new Set();
 export const current = () => state;
 export const sessionId = () => access?.session ?? null;
 
+/** Calls at once and at each change. Returns how to stop. */
 export function watchSession(watcher) {
   watchers.add(watcher);
+  watcher(state);
   return () => watchers.delete(watcher);
 }
 
@@ -46,10 +50,11 @@ export async function accessToken() {
   return isGood(access) ? access.token : renew(access?.token ?? null);
 }
 
-// What a token says of itself. The server verifies it; this only reads how long it is good and for which session.
+// What a token says of itself. The server verifies it; this only reads how long it is good and for which session. Its
+// times are whole seconds, rounded down: up to one of them was over when it was made.
 function read(token) {
   const claims = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
-  return { session: claims.sid, life: (claims.exp - claims.iat) * 1000 };
+  return { session: claims.sid, life: (claims.exp - claims.iat - 1) * 1000 };
 }
 
 function take(answer, remembered) {
@@ -70,7 +75,9 @@ function share() {
 function adopt(told) {
   if (access && told.access.at <= access.at) return;
   access = told.access;
-  nonces.keep(told.nonce, told.remembered);
+  // What is remembered lies where all tabs see it, and whoever renewed it has put it there.
+  if (!told.remembered) nonces.keep(told.nonce, false);
+  else nonces.forgetOfThisTab();
   planRenewal();
   become('in');
 }
@@ -89,19 +96,24 @@ export function renew(stale) {
 
 async function renewOnce(stale) {
   const isNew = () => access !== null && access.token !== stale && isGood(access);
-  if (isNew()) return access.token;
-  const told = await tabs.askOthers();
-  if (told) adopt(told);
-  if (isNew()) return access.token;
-  const { nonce, remembered } = nonces.kept();
-  if (!nonce) return over(state.is === 'in' ? 'ended' : null);
-  const response = await ask('/api/v1/auth/refresh', jsonRequest('POST', { Nonce: nonce }));
-  if (response.ok) {
-    take(await response.json(), remembered);
-    return access.token;
+  const tried = new Set();
+  // A refusal can mean that another tab has moved on and its word is still on the way: what it knows is tried too.
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    if (isNew()) return access.token;
+    const told = await tabs.askOthers(({ access }) => access.token !== stale && isGood(access));
+    if (told) adopt(told);
+    if (isNew()) return access.token;
+    const { nonce, remembered } = nonces.kept();
+    if (!nonce || tried.has(nonce)) break;
+    tried.add(nonce);
+    const response = await ask('/api/v1/auth/refresh', jsonRequest('POST', { Nonce: nonce }));
+    if (response.ok) {
+      take(await response.json(), remembered);
+      return access.token;
+    }
+    if (response.status !== 401) throw await refusal(response);
   }
-  if (response.status !== 401) throw await refusal(response);
-  return over('ended');
+  return over(tried.size > 0 || state.is === 'in' ? 'ended' : null);
 }
 
 function over(reason) {

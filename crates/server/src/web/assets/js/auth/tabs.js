@@ -1,6 +1,7 @@
 // The other tabs of this page: one refreshes for all, and what one learns all know. Messages live in memory only and
 // reach this origin only.
 const ANSWER_TIME_MS = 250;
+const TURN_TIME_MS = 5000;
 
 const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel('postern') : null;
 const locks = navigator.locks ?? null;
@@ -16,9 +17,24 @@ export function listen(heard) {
   channel?.addEventListener('message', (event) => heard(event.data));
 }
 
-/** Does that while no other tab does the same. */
-export function alone(work) {
-  return locks ? locks.request('postern-refresh', work) : work();
+/**
+ * Does that while no other tab does the same. A tab that the browser froze may hold its turn for ever: then it is done
+ * all the same, since the server gives two who come at once the same answer.
+ */
+export async function alone(work) {
+  if (!locks) return work();
+  const signal = AbortSignal.timeout(TURN_TIME_MS);
+  let begun = false;
+  const turn = () => {
+    begun = true;
+    return work();
+  };
+  try {
+    return await locks.request('postern-refresh', { signal }, turn);
+  } catch (error) {
+    if (begun || !signal.aborted) throw error;
+    return work();
+  }
 }
 
 async function othersAreOpen() {
@@ -28,19 +44,25 @@ async function othersAreOpen() {
   return held.filter((lock) => lock.name === 'postern-tab').length > 1;
 }
 
-/** What another tab knows of the session, the first that answers; null when none is open or none answers in time. */
-export async function askOthers() {
+/**
+ * What the other tabs know of the session: the first answer that suffices, else the newest that came in time; null when
+ * no other tab is open or none answers.
+ */
+export async function askOthers(suffices) {
   if (!(await othersAreOpen())) return null;
   return new Promise((resolve) => {
-    const done = (answer) => {
+    let newest = null;
+    const done = () => {
       clearTimeout(timer);
       channel.removeEventListener('message', hear);
-      resolve(answer);
+      resolve(newest);
     };
-    const hear = (event) => {
-      if (event.data.kind === 'session') done(event.data);
+    const hear = ({ data }) => {
+      if (data.kind !== 'session') return;
+      if (!newest || data.access.at > newest.access.at) newest = data;
+      if (suffices(newest)) done();
     };
-    const timer = setTimeout(() => done(null), ANSWER_TIME_MS);
+    const timer = setTimeout(done, ANSWER_TIME_MS);
     channel.addEventListener('message', hear);
     tell({ kind: 'ask' });
   });

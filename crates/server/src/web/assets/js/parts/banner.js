@@ -4,7 +4,10 @@ import { isLost, watchConnection } from '../auth/connection.js';
 
 export function ConnectionBanner() {
   const [lost, setLost] = useState(isLost());
-  useEffect(() => watchConnection(setLost), []);
+  useEffect(() => {
+    setLost(isLost());
+    return watchConnection(setLost);
+  }, []);
   return html`<div class="banner-place" role="status">
     ${lost &&
     html`<p class="banner">
