@@ -82,10 +82,17 @@ function Setting({ setting, changed }) {
   const [typed, setTyped] = useState(null);
   const value = typed ?? stored;
   const save = useAction(async (next) => {
-    await put(path(setting.Key), { Value: setting.Type === 'integer' ? Number(next) : next });
-    setTyped(null);
-    toast(`${titleOf(setting)}: saved`);
-    changed();
+    setTyped(next);
+    try {
+      await put(path(setting.Key), { Value: setting.Type === 'integer' ? Number(next) : next });
+      toast(`${titleOf(setting)}: saved`);
+      await changed();
+      setTyped(null);
+    } catch (error) {
+      // A switch goes back; what was typed stays, to be mended.
+      if (setting.Type === 'boolean') setTyped(null);
+      throw error;
+    }
   });
   const reset = useAction(async () => {
     await remove(path(setting.Key));

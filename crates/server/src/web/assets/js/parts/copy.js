@@ -1,10 +1,11 @@
 // A secret that is shown once, with a button that copies it.
-import { html, useRef, useState } from '../view.js';
+import { html, useEffect, useRef, useState } from '../view.js';
 import { Button } from './basics.js';
 
 export function ShownOnce({ label, text }) {
   const field = useRef(null);
   const [copied, setCopied] = useState(false);
+  useEffect(() => field.current.focus(), []);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);

@@ -1,12 +1,15 @@
-// Questions and small forms over the page. The browser's own dialog keeps the focus inside and gives it back after.
-import { html, useEffect, useId, useRef } from '../view.js';
+// Questions and small forms over the page. The browser's own dialog keeps the focus inside and gives it back when it
+// is closed.
+import { html, useId, useLayoutEffect, useRef } from '../view.js';
 import { ActionError, Button, IconButton, useAction } from './basics.js';
 
 export function Dialog({ title, close, children }) {
   const dialog = useRef(null);
   const id = useId();
-  useEffect(() => {
-    dialog.current.showModal();
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element.showModal();
+    return () => element.close();
   }, []);
   return html`<dialog
     ref=${dialog}
