@@ -47,13 +47,13 @@ function Places({ open, close }) {
 
 function WayOut() {
   const leaving = useAction(signOut);
-  return html`<div class="way-out">
+  return html`<section class="way-out" aria-label="Sign out and appearance">
     <${ActionError} error=${leaving.error} />
     <div class="way-out-row">
       <${Button} look="quiet" icon="sign-out" busy=${leaving.busy} onClick=${leaving.run}>Sign out</${Button}>
       <${Appearance} />
     </div>
-  </div>`;
+  </section>`;
 }
 
 export function House() {

@@ -5,23 +5,46 @@ import { Badge, Card, Loaded, Notice, PageHead } from '../parts/basics.js';
 import { Icon } from '../parts/icon.js';
 import { useLoad } from '../parts/load.js';
 import { Time, duration } from '../parts/time.js';
-import { SecurityNotices } from '../parts/security_notices.js';
+import { SecurityNotices, alarms } from '../parts/security_notices.js';
 import { backups } from '../backups.js';
 import { clientIcon, clientName, count, eventSentence, WAYS } from '../words.js';
 
 const AGAIN_MS = 20_000;
 
+const PARTS = {
+  rules: () => get('/api/v1/password'),
+  alarms,
+  doctor: () => get('/api/v1/doctor'),
+  sessions: () => get('/api/v1/sessions'),
+  signIns: () => get('/api/v1/audit?kind=SignedIn,PasswordRefused&limit=5'),
+  keys: () => get('/api/v1/keys'),
+  backups,
+};
+
+// All at once, so that no card pushes another away when it comes. One that fails says so in its place.
+async function everything() {
+  const names = Object.keys(PARTS);
+  const settled = await Promise.allSettled(names.map((name) => PARTS[name]()));
+  if (settled.every(({ status }) => status === 'rejected')) throw settled[0].reason;
+  return Object.fromEntries(
+    names.map((name, place) => [name, { data: settled[place].value ?? null, error: settled[place].reason ?? null }]),
+  );
+}
+
 export function Overview() {
+  const loaded = useLoad(everything, '', AGAIN_MS);
   return html`<${PageHead} title="Overview" />
-    <${SecurityNotices} />
-    <${FirstSteps} />
-    <div class="grid">
-      <${Health} />
-      <${SignedInNow} />
-      <${RecentSignIns} />
-      <${KeyAges} />
-      <${LastBackup} />
-    </div>`;
+    <${Loaded} from=${loaded} lines=${8}>
+      ${(parts) => html`<${SecurityNotices} known=${parts.alarms.data ?? []} />
+        ${parts.rules.data?.Initial && html`<${FirstSteps} />`}
+        <div class="grid">
+          <${Health} from=${parts.doctor} />
+          <${SignedInNow} from=${parts.sessions} />
+          <${RecentSignIns} from=${parts.signIns} />
+          <${KeyAges} from=${parts.keys} />
+          <${LastBackup} from=${parts.backups} />
+        </div>`}
+    </${Loaded}>`;
 }
 
 function More({ href, children }) {
@@ -29,8 +52,6 @@ function More({ href, children }) {
 }
 
 function FirstSteps() {
-  const rules = useLoad(() => get('/api/v1/password'));
-  if (!rules.data?.Initial) return null;
   return html`<${Notice}
     tone="warn"
     title="Choose a password"
@@ -42,10 +63,9 @@ function FirstSteps() {
 
 const TONES = { good: ['check', 'good'], warning: ['warning', 'warn'], wrong: ['warning', 'bad'] };
 
-function Health() {
-  const doctor = useLoad(() => get('/api/v1/doctor'), '', 60_000);
+function Health({ from }) {
   return html`<${Card} title="Health" icon="pulse" tone="across">
-    <${Loaded} from=${doctor}>
+    <${Loaded} from=${from}>
       ${({ Findings }) => {
         const open = Findings.filter((finding) => finding.Severity !== 'good');
         return html`<p class="figure">
@@ -79,10 +99,9 @@ function FindingList({ findings }) {
   </ul>`;
 }
 
-function SignedInNow() {
-  const sessions = useLoad(() => get('/api/v1/sessions'), '', AGAIN_MS);
+function SignedInNow({ from }) {
   return html`<${Card} title="Signed in now" icon="devices" action=${html`<${More} href="#sessions">Sessions</${More}>`}>
-    <${Loaded} from=${sessions}>
+    <${Loaded} from=${from}>
       ${({ Sessions }) => {
         const mine = Sessions.find((session) => session.Current);
         const others = Sessions.filter((session) => !session.Current);
@@ -107,10 +126,9 @@ function SessionLine({ session }) {
   </li>`;
 }
 
-function RecentSignIns() {
-  const events = useLoad(() => get('/api/v1/audit?kind=SignedIn,PasswordRefused&limit=5'), '', AGAIN_MS);
+function RecentSignIns({ from }) {
   return html`<${Card} title="Last sign-ins" icon="activity" action=${html`<${More} href="#activity">Activity</${More}>`}>
-    <${Loaded} from=${events} lines=${4}>
+    <${Loaded} from=${from}>
       ${({ Events }) => html`<ul class="rows">
         ${Events.map(
           (event) => html`<li class="row" key=${event.Id}>
@@ -128,10 +146,9 @@ function RecentSignIns() {
   </${Card}>`;
 }
 
-function KeyAges() {
-  const keys = useLoad(() => get('/api/v1/keys'));
+function KeyAges({ from }) {
   return html`<${Card} title="Encryption keys" icon="seal" action=${html`<${More} href="#keys">Keys</${More}>`}>
-    <${Loaded} from=${keys} lines=${2}>
+    <${Loaded} from=${from}>
       ${({ SigningKeys, DataKeys }) => {
         const signing = SigningKeys.find((key) => key.State === 'active');
         const data = DataKeys.find((key) => key.State === 'active' && key.Purpose === 'data');
@@ -144,10 +161,9 @@ function KeyAges() {
   </${Card}>`;
 }
 
-function LastBackup() {
-  const last = useLoad(backups);
+function LastBackup({ from }) {
   return html`<${Card} title="Last backup" icon="backup" action=${html`<${More} href="#backups">Backups</${More}>`}>
-    <${Loaded} from=${last} lines=${1}>
+    <${Loaded} from=${from}>
       ${(known) => html`<p class="figure">${known.last ? html`<${Time} at=${known.last} />` : 'None that this server knows of'}</p>
         ${known.failed && html`<p class="bad">One that was due was not made.</p>`}
         ${!known.last && html`<p class="quiet">A copy elsewhere is the way back when this disk fails.</p>`}`}

@@ -3,14 +3,13 @@
 import { html, useState } from '../view.js';
 import { get } from '../auth/api.js';
 import { Button, Notice } from './basics.js';
-import { useLoad } from './load.js';
 import { Time } from './time.js';
 import { ALARMING_ENDS, clientName, eventSentence } from '../words.js';
 
 const SEEN = 'postern:alarms-seen';
 const LOOK_BACK_MS = 30 * 86_400_000;
 
-async function alarms() {
+export async function alarms() {
   const since = new Date(Date.now() - LOOK_BACK_MS).toISOString();
   const { Events } = await get(`/api/v1/audit?kind=SessionEnded&limit=500&since=${encodeURIComponent(since)}`);
   return Events.filter((event) => ALARMING_ENDS.includes(event.Reason));
@@ -19,10 +18,9 @@ async function alarms() {
 const from = (client) =>
   client ? `${clientName(client.UserAgent)}${client.Address ? ` at ${client.Address}` : ''}` : 'an unknown client';
 
-export function SecurityNotices() {
+export function SecurityNotices({ known }) {
   const [seen, setSeen] = useState(Number(localStorage.getItem(SEEN)) || 0);
-  const known = useLoad(alarms, '', 30_000);
-  const open = (known.data ?? []).filter((event) => event.Id > seen);
+  const open = known.filter((event) => event.Id > seen);
   if (open.length === 0) return null;
   const acknowledge = () => {
     localStorage.setItem(SEEN, String(open[0].Id));
