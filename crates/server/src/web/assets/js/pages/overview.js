@@ -1,7 +1,7 @@
 // What an owner wants to see at a glance: is all well, who is in, and when was what done last.
 import { html } from '../view.js';
 import { get } from '../auth/api.js';
-import { Badge, Card, Loaded, Notice, PageHead } from '../parts/basics.js';
+import { Badge, Card, Loaded, Notice, PageHead, sentence } from '../parts/basics.js';
 import { Icon } from '../parts/icon.js';
 import { useLoad } from '../parts/load.js';
 import { Time, duration } from '../parts/time.js';
@@ -91,8 +91,8 @@ function FindingList({ findings }) {
         <span class=${tone}><${Icon} name=${icon} size=${18} /></span>
         <div>
           <p><strong>${finding.About}</strong><span class="unseen">: ${finding.Severity}</span></p>
-          <p class="quiet">${finding.Found}</p>
-          ${finding.Mend && html`<p>${finding.Mend}</p>`}
+          <p class="quiet">${sentence(finding.Found)}</p>
+          ${finding.Mend && html`<p>${sentence(finding.Mend)}</p>`}
         </div>
       </li>`;
     })}
