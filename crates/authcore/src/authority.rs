@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
 use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification};
 use crate::tls_keys::TlsKeys;
-use crate::token::access::SessionProof;
+use crate::token::access::{ACCESS_TOKEN_LIFE, SessionProof};
 use crate::token::access_key::{AccessKeySecret, PREFIX};
 use crate::token::hashed::TokenHasher;
 use crate::token::jwt::{self, TokenType};
@@ -47,6 +47,8 @@ pub struct AuthorityOptions {
     pub integrity: IntegrityOptions,
     /// The age at which a signing key is replaced by itself; `None`: never.
     pub rotate_signing_after: Option<Duration>,
+    /// How long an access token is good; more than [`ACCESS_TOKEN_LIFE`] counts as that.
+    pub access_token_life: Duration,
 }
 
 impl AuthorityOptions {
@@ -61,6 +63,7 @@ impl AuthorityOptions {
             own_names: Vec::new(),
             integrity: IntegrityOptions::default(),
             rotate_signing_after: None,
+            access_token_life: ACCESS_TOKEN_LIFE,
         }
     }
 }
@@ -175,6 +178,7 @@ impl Authority {
                 clock: clock.clone(),
                 hasher: Arc::clone(&hasher),
                 issuer: Arc::clone(&issuer),
+                access_token_life: options.access_token_life,
             },
             signin_tokens: SigninTokens {
                 store: Arc::clone(&store),

@@ -57,7 +57,7 @@ pub use store::{
     RotationProgress, RotationStatus, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
 };
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
-pub use token::access::{ACCESS_TOKEN_LIFE, AccessToken, SessionProof};
+pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;
 pub use token::jwt::Refused;
 pub use token::operation::{OPERATION_TOKEN_LIFE, Operation, OperationToken};

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use authcore::Authority;
 
+use crate::doctor::Finding;
 use crate::http::config::HttpConfig;
+
+/// What is wrong with the install of a running server.
+pub(crate) type Examine = dyn Fn(&Authority) -> Vec<Finding> + Send + Sync;
 
 /// The state that every handler gets; a clone is the same application.
 #[derive(Clone)]
@@ -13,4 +17,6 @@ pub(crate) struct App {
     pub(crate) authority: Arc<Authority>,
     /// What the HTTP room knows of the configuration.
     pub(crate) config: Arc<HttpConfig>,
+    /// What doctor says of a running server; asked on a thread where waiting is no harm.
+    pub(crate) doctor: Arc<Examine>,
 }

@@ -11,6 +11,7 @@ mod listener;
 mod shapes;
 mod shutdown;
 mod tls;
+mod web;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -18,12 +18,14 @@ pub struct AuditLog {
 }
 
 /// Which events.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditQuery {
     /// At or after this time.
     pub since: Option<WallTime>,
     /// Before this event: the next page.
     pub before: Option<AuditEventId>,
+    /// Of these kinds ([`event::AuditEvent::kind`]); `None`: of any.
+    pub kinds: Option<Vec<String>>,
     /// How many, at most [`PAGE_MAX`].
     pub limit: usize,
 }
@@ -33,8 +35,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When they cannot be read, or one was altered.
-    pub fn page(&self, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store
-            .audit_page(query.since, query.before, query.limit.min(PAGE_MAX))
+    pub fn page(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit_page(query)
     }
 }

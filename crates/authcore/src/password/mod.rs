@@ -118,6 +118,20 @@ impl Passwords {
         self.live.password().is_initial()
     }
 
+    /// Fewest characters of a new password.
+    #[must_use]
+    pub const fn minimum_length(&self) -> usize {
+        self.policy.minimum()
+    }
+
+    /// Whether a password may be chosen, without choosing it: what [`Passwords::change`] asks first.
+    ///
+    /// # Errors
+    /// See [`PolicyViolation`].
+    pub fn judge(&self, candidate: &AccessPassword) -> Result<(), PolicyViolation> {
+        self.policy.check(candidate)
+    }
+
     /// Checks a password. A right one whose hash was made with fewer iterations than configured is hashed anew.
     ///
     /// # Errors

@@ -60,6 +60,10 @@ impl PasswordPolicy {
         Self { minimum, own_names }
     }
 
+    pub(crate) const fn minimum(&self) -> usize {
+        self.minimum
+    }
+
     pub(crate) fn check(&self, password: &AccessPassword) -> Result<(), PolicyViolation> {
         let password = password.expose_str();
         if password.chars().count() < self.minimum {

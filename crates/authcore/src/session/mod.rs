@@ -13,6 +13,7 @@ pub use state::{
 pub use view::SessionView;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::audit::event::SessionEnd;
 use crate::client::Client;
@@ -39,6 +40,7 @@ pub struct Sessions {
     pub(crate) clock: Clock,
     pub(crate) hasher: Arc<TokenHasher>,
     pub(crate) issuer: Arc<str>,
+    pub(crate) access_token_life: Duration,
 }
 
 /// A sign-in did not make a session.
@@ -369,6 +371,7 @@ impl Sessions {
             proof,
             TokenId::random()?,
             now.wall,
+            self.access_token_life,
         )?)
     }
 

@@ -9,6 +9,7 @@ use super::columns::AUDIT_EVENT;
 use super::load::{from_json, to_json};
 use super::{Store, StoreError};
 use crate::audit::event::{AuditEntry, AuditEvent, AuditRecord};
+use crate::audit::{AuditQuery, PAGE_MAX};
 use crate::client::Client;
 use crate::clock::WallTime;
 use crate::ids::AuditEventId;
@@ -58,25 +59,23 @@ pub(super) fn sweep(connection: &Connection) -> Result<usize, StoreError> {
 }
 
 impl Store {
-    /// Events at or after `since`, below number `before`, newest first.
-    pub(crate) fn audit_page(
-        &self,
-        since: Option<WallTime>,
-        before: Option<AuditEventId>,
-        limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
+    /// Events, newest first.
+    pub(crate) fn audit_page(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        let kinds = query.kinds.as_ref().map(|kinds| kinds.join(","));
         let connection = self.reader();
         // Another process may have sealed the newest events with a key that is newer than what is in memory.
         self.vault()
             .reload_if_changed(&connection)
             .map_err(StoreError::from)?;
         let mut statement = connection.prepare_cached(
-            "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 \
+             AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || kind || ',') > 0) ORDER BY id DESC LIMIT ?4",
         )?;
         let mut rows = statement.query((
-            since.map_or(i64::MIN, WallTime::unix_ms),
-            before.map_or(i64::MAX, |id| id.0),
-            i64::try_from(limit).unwrap_or(i64::MAX),
+            query.since.map_or(i64::MIN, WallTime::unix_ms),
+            query.before.map_or(i64::MAX, |id| id.0),
+            kinds,
+            i64::try_from(query.limit.min(PAGE_MAX)).unwrap_or(i64::MAX),
         ))?;
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {

@@ -9,8 +9,11 @@ use super::jwt::{Claims, SigningFailed, SigningPair, TokenType};
 use crate::clock::WallTime;
 use crate::ids::{SessionId, TokenId};
 
-/// How long an access token is good.
+/// How long an access token is good, unless it is configured to be less.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(900);
+
+/// Below this an access token would end before it is used: lifetimes are whole seconds.
+pub const ACCESS_TOKEN_LIFE_MIN: Duration = Duration::from_secs(2);
 
 /// An access token in its text form. Wiped on drop; never stored.
 pub struct AccessToken(pub(crate) Zeroizing<String>);
@@ -50,7 +53,7 @@ impl Clone for SessionProof {
     }
 }
 
-/// Makes an access token of that session.
+/// Makes an access token of that session, good for `life`, at most [`ACCESS_TOKEN_LIFE`]: retired keys verify no longer.
 pub(crate) fn sign(
     signing: &SigningPair,
     issuer: &str,
@@ -58,9 +61,11 @@ pub(crate) fn sign(
     proof: &SessionProof,
     jti: TokenId,
     now: WallTime,
+    life: Duration,
 ) -> Result<AccessToken, SigningFailed> {
     let ses = proof.token().expose_text();
-    let claims = Claims::new(issuer, session, &ses, jti, now, ACCESS_TOKEN_LIFE.as_secs());
+    let life = life.min(ACCESS_TOKEN_LIFE).as_secs();
+    let claims = Claims::new(issuer, session, &ses, jti, now, life);
     signing
         .sign(TokenType::Access, &claims)
         .map(|token| AccessToken(Zeroizing::new(token)))

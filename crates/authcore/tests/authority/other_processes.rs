@@ -114,9 +114,10 @@ async fn events_that_were_sealed_anew_a_moment_ago_open_in_the_running_server() 
     let page = AuditQuery {
         since: None,
         before: None,
+        kinds: None,
         limit: 50,
     };
-    let events = house.authority.audit().page(page);
+    let events = house.authority.audit().page(&page);
     assert!(!events.expect("every event opens").is_empty());
 }
 

@@ -33,9 +33,10 @@ async fn a_replay_after_the_grace_ends_the_session_and_all_its_tokens() {
     let events = house
         .authority
         .audit()
-        .page(AuditQuery {
+        .page(&AuditQuery {
             since: None,
             before: None,
+            kinds: None,
             limit: 5,
         })
         .expect("read");

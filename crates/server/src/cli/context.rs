@@ -1,5 +1,7 @@
 //! What every command stands on: the configuration, how it speaks, and the database when it needs it.
 
+use std::sync::Arc;
+
 use authcore::{Authority, AuthorityOptions};
 use fieldcrypt::SlotSecret;
 
@@ -10,7 +12,7 @@ use crate::config::data_dir::DataDir;
 use crate::config::{Config, Environment, Flags};
 
 pub(super) struct Context {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) output: Output,
 }
 
@@ -29,7 +31,10 @@ impl Context {
                  it was taken out, but a file named by --field-password-file is safer",
             );
         }
-        Ok(Self { config, output })
+        Ok(Self {
+            config: Arc::new(config),
+            output,
+        })
     }
 
     /// How the existing database is opened, and with what.

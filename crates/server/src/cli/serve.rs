@@ -17,6 +17,7 @@ use super::{logging, output, prompt, slots};
 use crate::app::App;
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
+use crate::doctor;
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
@@ -85,6 +86,10 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let app = App {
         authority: Arc::clone(&authority),
         config: Arc::new(http),
+        doctor: Arc::new({
+            let config = Arc::clone(config);
+            move |authority| doctor::examine_running(&config, authority)
+        }),
     };
     let mut locked_out = None;
     let until = async || {

@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
     let body: Value = answer.body_mut().read_json().unwrap_or_default();
     match (status, body.get("AccessToken").and_then(Value::as_str)) {
         (200, Some(token)) => context.output.answer(
-            &json!({ "AccessToken": token, "ExpiresIn": authcore::ACCESS_TOKEN_LIFE.as_secs() }),
+            &json!({ "AccessToken": token, "ExpiresIn": context.config.access_token_life.as_secs() }),
             token,
         ),
         (401, _) => Err(Failure::new(Exit::Permission, "the access password is wrong")),

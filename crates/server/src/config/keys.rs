@@ -33,7 +33,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 15] = [
+pub(super) static KEYS: [Key; 16] = [
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -72,6 +72,13 @@ pub(super) static KEYS: [Key; 15] = [
         "POSTERN_PASSWORD_ITERATIONS",
         Kind::Number,
         "600000",
+    ),
+    // How long an access token is good.
+    key(
+        "access_token_life",
+        "POSTERN_ACCESS_TOKEN_LIFE",
+        Kind::Text,
+        "15m",
     ),
     // The age at which the server makes a new signing key by itself; empty: never.
     key(

@@ -28,7 +28,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use authcore::{AuthorityOptions, IntegrityOptions, PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN};
+use authcore::{
+    ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AuthorityOptions, IntegrityOptions, PASSWORD_ITERATIONS_MAX,
+    PASSWORD_ITERATIONS_MIN,
+};
 
 use crate::http::config::{RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
@@ -84,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) minimum_password_length: usize,
     pub(crate) password_iterations: u32,
     pub(crate) field_password: FieldPassword,
+    pub(crate) access_token_life: Duration,
     /// The age at which a signing key is replaced by itself.
     pub(crate) signing_key_max_age: Option<Duration>,
     /// Where the witness is, if there is one.
@@ -168,6 +172,7 @@ impl Config {
                 PASSWORD_ITERATIONS_MIN..=PASSWORD_ITERATIONS_MAX,
             )?,
             field_password: field_password(flags, environment, &layers)?,
+            access_token_life: layers.parsed("access_token_life", access_token_life)?,
             signing_key_max_age: layers.optional("signing_key_max_age", signing_key_age)?,
             witness: layers.optional("witness", |text| {
                 let path = PathBuf::from(text);
@@ -238,6 +243,7 @@ impl Config {
             password_iterations: self.password_iterations,
             minimum_password_length: self.minimum_password_length,
             own_names: self.own_names.clone(),
+            access_token_life: self.access_token_life,
             integrity: IntegrityOptions {
                 witness: self.witness.clone(),
                 ..IntegrityOptions::default()
@@ -253,6 +259,14 @@ impl Config {
             None => Scheme::Http,
         }
     }
+}
+
+/// A retired signing key verifies for as long as the longest life, so there is no more than that.
+fn access_token_life(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|life| (ACCESS_TOKEN_LIFE_MIN..=ACCESS_TOKEN_LIFE).contains(life) && life.subsec_nanos() == 0)
+        .ok_or_else(|| "it is whole seconds from 2s to 15m".to_owned())
 }
 
 /// Below an hour, keys would come faster than the last tokens of the old ones go.

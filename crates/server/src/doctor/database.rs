@@ -38,6 +38,22 @@ pub(super) fn examine(config: &Config, ask: Ask) -> Vec<Finding> {
     }
 }
 
+/// Of the database that this process serves from: it was found sound at the start.
+pub(super) fn of_running(authority: &Authority) -> Finding {
+    if authority.is_ready() {
+        Finding::good(
+            "database",
+            "it was found sound at the start, and changes are written",
+        )
+    } else {
+        Finding::wrong(
+            "database",
+            "a change could not be written, so nothing more is written until a restart",
+            "read the server's log, look at the disk, and start the server again",
+        )
+    }
+}
+
 fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
     let mut findings = vec![Finding::good(
         "field password",

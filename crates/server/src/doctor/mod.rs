@@ -5,14 +5,16 @@ mod database;
 mod files;
 mod tls;
 
+use authcore::Authority;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::causes::with_causes;
 use crate::config::field_password::Ask;
 use crate::config::{Config, ConfigError};
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
     /// As it should be.
@@ -24,7 +26,7 @@ pub(crate) enum Severity {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
@@ -76,6 +78,20 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
             )];
         }
     };
+    let mut findings = around_the_database(config);
+    findings.extend(database::examine(config, ask));
+    findings
+}
+
+/// Looks at what a running server can look at without opening its database a second time.
+pub(crate) fn examine_running(config: &Config, authority: &Authority) -> Vec<Finding> {
+    let mut findings = around_the_database(config);
+    findings.push(database::of_running(authority));
+    findings.push(clock::examine(Some(authority.clock().now().wall)));
+    findings
+}
+
+fn around_the_database(config: &Config) -> Vec<Finding> {
     let mut findings = vec![of_configuration(config)];
     findings.extend(config.unknown_variables.iter().map(|(name, nearest)| {
         let mend = nearest.map_or_else(
@@ -90,7 +106,6 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
     }));
     findings.extend(files::examine(config));
     findings.extend(tls::examine(config));
-    findings.extend(database::examine(config, ask));
     findings
 }
 

@@ -51,6 +51,7 @@ struct AuditItem {
     params(
         ("since" = Option<String>, Query, description = "Only events at or after this time (RFC 3339)"),
         ("before" = Option<i64>, Query, description = "Only events with a lower number: the next page"),
+        ("kind" = Option<String>, Query, description = "Only events of these kinds, with commas between them"),
         ("limit" = Option<u32>, Query, description = "At most this many, 1 to 500; absent: 100"),
     ),
     responses(
@@ -66,9 +67,10 @@ pub(crate) async fn list(
     let query = read(&query)?;
     let authority = Arc::clone(&app.authority);
     // Reads from disk: on a thread where waiting is no harm.
-    let page = tokio::task::spawn_blocking(move || authority.audit().page(query)).await;
+    let limit = query.limit;
+    let page = tokio::task::spawn_blocking(move || authority.audit().page(&query)).await;
     let records = page.map_err(|_| HttpError::Internal)??;
-    let full = records.len() >= query.limit;
+    let full = records.len() >= limit;
     Ok(Json(AuditPage {
         next: records.last().filter(|_| full).map(|record| record.id.0),
         events: records.iter().map(item).collect::<Result<_, _>>()?,
@@ -90,7 +92,11 @@ fn read(query: &Query) -> Result<AuditQuery, HttpError> {
             .filter(|limit| (1..=authcore::audit::PAGE_MAX).contains(limit));
         limit.ok_or_else(|| HttpError::malformed("limit is not a number from 1 to 500"))
     });
+    let kinds = query
+        .value("kind")
+        .map(|text| text.split(',').map(str::to_owned).collect());
     Ok(AuditQuery {
+        kinds,
         since: since.transpose()?,
         before: before.transpose()?,
         limit: limit.transpose()?.unwrap_or(PAGE),

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/password`: the owner changes the access password.
+//! `/api/v1/password`: the owner changes the access password.
 
 use authcore::audit::event::PasswordUse;
 use authcore::{AccessPassword, ChangeAuthority};
@@ -30,6 +30,73 @@ pub(crate) struct PasswordBody {
 pub(crate) struct PasswordChanged {
     /// Always true: what fails is an error.
     success: bool,
+}
+
+/// What a new password has to be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PasswordRules {
+    /// Whether it is still the random one of the first start, which nobody ever saw: then none has to be given to change it.
+    initial: bool,
+    /// Fewest characters.
+    minimum_length: usize,
+}
+
+/// A password that might be chosen.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Candidate {
+    /// At most 1,024 bytes.
+    #[schema(required, value_type = String)]
+    new_password: Option<String>,
+}
+
+/// Whether it may be chosen.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Judgement {
+    /// Whether it may.
+    accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Tell what a new password has to be, and whether one was ever chosen.
+#[utoipa::path(
+    get, path = "/api/v1/password", tag = "password", security(("bearerAuth" = [])),
+    responses(
+        (status = 200, description = "The rules", body = PasswordRules),
+        (status = 403, description = "Not for access keys", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn about(State(app): State<App>, _owner: Owner) -> axum::Json<PasswordRules> {
+    let passwords = app.authority.passwords();
+    axum::Json(PasswordRules {
+        initial: passwords.is_initial(),
+        minimum_length: passwords.minimum_length(),
+    })
+}
+
+/// Judge a password before it is chosen. Changes nothing and keeps nothing.
+#[utoipa::path(
+    post, path = "/api/v1/password/judge", tag = "password", security(("bearerAuth" = [])), request_body = Candidate,
+    responses(
+        (status = 200, description = "The judgement", body = Judgement),
+        (status = 403, description = "Not for access keys", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn judge(
+    State(app): State<App>,
+    _owner: Owner,
+    Json(body): Json<Candidate>,
+) -> Result<axum::Json<Judgement>, HttpError> {
+    let candidate = AccessPassword::parse(required(body.new_password, "NewPassword")?)?;
+    let violation = app.authority.passwords().judge(&candidate).err();
+    Ok(axum::Json(Judgement {
+        accepted: violation.is_none(),
+        reason: violation.map(|violation| violation.to_string()),
+    }))
 }
 
 /// Change the access password; every other session ends in the same transaction.

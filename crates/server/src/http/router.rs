@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::routing::get;
 use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -10,9 +11,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::http::{
-    access_keys, audit, auth, health, jwks, keys, landing, layers, limits, openapi, password, sessions,
+    access_keys, audit, auth, doctor, health, jwks, keys, layers, limits, openapi, page, password, sessions,
     settings,
 };
+use crate::web;
 
 /// Everything this server answers, inside its layers.
 pub(crate) fn router(app: App) -> Router {
@@ -30,7 +32,8 @@ pub(crate) fn router(app: App) -> Router {
         // /api/v1/*: ours
         .routes(routes!(sessions::list, sessions::end_others)) //              GET, DELETE sessions
         .routes(routes!(sessions::end)) //                                     DELETE sessions/{id}
-        .routes(routes!(password::put)) //                                     PUT password
+        .routes(routes!(password::about, password::put)) //                    GET, PUT password
+        .routes(routes!(password::judge)) //                                   POST password/judge
         .routes(routes!(settings::list, settings::patch)) //                   GET, PATCH settings
         .routes(routes!(settings::one, settings::put, settings::unset)) //     GET, PUT, DELETE settings/{key}
         .routes(routes!(access_keys::list, access_keys::create)) //            GET, POST access-keys
@@ -39,12 +42,16 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(keys::rotate)) //                                      POST keys/rotate
         .routes(routes!(keys::rotation)) //                                    GET keys/rotation
         .routes(routes!(audit::list)) //                                       GET audit
+        .routes(routes!(doctor::findings)) //                                  GET doctor
         .routes(routes!(openapi::document)) //                                 GET openapi.json
         // for everybody
         .routes(routes!(jwks::jwks)) //                                        GET /.well-known/jwks.json
         .routes(routes!(health::health)) //                                    GET /health
         .routes(routes!(health::ready)) //                                     GET /ready
-        .routes(routes!(landing::landing)) //                                  GET /signin
+        // the page
+        .routes(routes!(page::overview)) //                                    GET /
+        .routes(routes!(page::login)) //                                       GET /login
+        .routes(routes!(page::signin)) //                                      GET /signin
         .split_for_parts();
     #[expect(
         clippy::expect_used,
@@ -52,6 +59,7 @@ pub(crate) fn router(app: App) -> Router {
     )]
     let document = openapi::finish(document).expect("the contract is JSON");
     let routes = routes
+        .route(web::ASSET_ROUTE, get(page::asset)) //                          what the page is made of; no contract
         .fallback(async || HttpError::NoSuchPath)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(Extension(document))

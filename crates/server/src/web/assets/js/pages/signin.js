@@ -1,0 +1,79 @@
+// The door: one field.
+import { html, useEffect, useRef, useState } from '../view.js';
+import { signIn } from '../auth/session.js';
+import { ConnectionLost } from '../auth/connection.js';
+import { Button, Notice, sentence } from '../parts/basics.js';
+import { Checkbox, PasswordField, UserNameForManagers } from '../parts/field.js';
+import { Doorstep } from '../parts/doorstep.js';
+
+const REASONS = {
+  'signed-out': ['good', 'You are signed out', 'Everything this session had opened is closed.'],
+  elsewhere: ['good', 'You are signed out', 'You signed out in another tab.'],
+  ended: [
+    'info',
+    'Your session has ended',
+    'It was ended from elsewhere, or it ran out. After signing in, Activity tells what happened.',
+  ],
+};
+
+export function SignIn({ reason }) {
+  const [password, setPassword] = useState('');
+  const [remembered, setRemembered] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const form = useRef(null);
+  const focus = () => form.current?.querySelector('input:not([aria-hidden])')?.focus();
+  useEffect(focus, []);
+
+  const submit = async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    if (!password) return setError('Type the password first.');
+    setBusy(true);
+    setError(null);
+    try {
+      await signIn(password, remembered);
+    } catch (failure) {
+      setBusy(false);
+      setError(inWords(failure));
+      focus();
+    }
+  };
+
+  const [tone, title, text] = REASONS[reason] ?? [];
+  return html`<${Doorstep} title="Sign in">
+    ${title && html`<${Notice} tone=${tone} title=${title} live="status">${text}</${Notice}>`}
+    <form ref=${form} onSubmit=${submit} novalidate>
+      <${UserNameForManagers} />
+      <${PasswordField}
+        label="Password"
+        name="password"
+        autocomplete="current-password"
+        value=${password}
+        error=${error}
+        onInput=${(text) => {
+          setPassword(text);
+          setError(null);
+        }}
+      />
+      <${Checkbox}
+        label="Keep me signed in on this device"
+        hint="For 30 days. Otherwise until you close this tab, or two hours without use."
+        checked=${remembered}
+        onChange=${setRemembered}
+      />
+      <${Button} type="submit" look="primary wide" busy=${busy}>Sign in</${Button}>
+    </form>
+    <details class="help">
+      <summary>No password at hand?</summary>
+      <p>On the server, <code>postern signin-link</code> prints a link that signs you in once, within five minutes.</p>
+    </details>
+  </${Doorstep}>`;
+}
+
+function inWords(failure) {
+  if (failure instanceof ConnectionLost) return 'The server does not answer. Try again in a moment.';
+  if (failure.status === 401) return 'That is not the password.';
+  if (failure.status === 429) return `Too many attempts at once. Try again in ${failure.retryAfter ?? 'a few'} seconds.`;
+  return sentence(failure.message);
+}

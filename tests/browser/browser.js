@@ -1,0 +1,60 @@
+// Debian's Chromium, and pages in it that watch for what must never happen.
+import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // Names of other hosts for the tests of other origins; they all mean this machine.
+  '--host-resolver-rules=MAP *.postern.test 127.0.0.1, MAP evil.test 127.0.0.1',
+];
+const OPTIONS = { executablePath: '/usr/bin/chromium', args: ARGS, headless: true };
+
+export const PHONE = { width: 390, height: 844 };
+export const DESKTOP = { width: 1440, height: 900 };
+
+export const launch = () => chromium.launch(OPTIONS);
+
+/** A browser with a profile on disk, which another one can be opened on later. */
+export const profile = () => mkdtempSync(join(tmpdir(), 'postern-profile-'));
+export const open = (folder) => chromium.launchPersistentContext(folder, OPTIONS);
+
+/** Watches every page of a context: no breach of the policy, no fault of a script. Ask with `assertQuiet`. */
+export async function watch(context) {
+  const complaints = [];
+  context.setDefaultTimeout(15_000);
+  await context.exposeBinding('__complain', (_, text) => complaints.push(text));
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => {
+      globalThis.__complain(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+    });
+  });
+  context.on('weberror', (error) => complaints.push(`fault: ${error.error().stack}`));
+  context.on('console', (message) => {
+    // The browser's own word on a refusal or a lost connection is no fault of the page.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      complaints.push(`console: ${message.text()}`);
+    }
+  });
+  return {
+    assertQuiet: () => assert.deepEqual(complaints, []),
+    complaints,
+  };
+}
+
+/** Signs in by the form of the page. */
+export async function signIn(page, postern, password, { remembered = false } = {}) {
+  await page.goto(`${postern.base}/login`);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  if (remembered) await page.getByLabel('Keep me signed in').check();
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+}
