@@ -43,11 +43,18 @@ impl House {
 
     /// The same database in a new process, whose monotonic clock begins anew.
     pub(crate) fn restarted(self) -> Self {
+        self.reopened(|_| {})
+    }
+
+    /// The same, with other options.
+    pub(crate) fn reopened(self, change: impl FnOnce(&mut AuthorityOptions)) -> Self {
         let wall = self.clock.now().wall;
         self.authority.shutdown();
         drop(self.authority);
         let clock = Clock::manual(wall);
-        let authority = Authority::open(&options(self.folder.path(), &clock), &SlotSecret::password(FIELD));
+        let mut options = options(self.folder.path(), &clock);
+        change(&mut options);
+        let authority = Authority::open(&options, &SlotSecret::password(FIELD));
         Self {
             folder: self.folder,
             clock,

@@ -21,6 +21,20 @@ async fn a_refresh_rotates_and_both_access_tokens_are_good() {
 }
 
 #[tokio::test]
+async fn an_access_token_lives_as_long_as_is_configured_and_never_longer_than_a_retired_key_verifies() {
+    for (configured, seconds) in [(2, 2), (3600, 900)] {
+        let house = House::new().reopened(|options| {
+            options.access_token_life = Duration::from_secs(configured);
+        });
+        let tokens = house.sign_in().await;
+        house.clock.advance(Duration::from_secs(seconds - 1));
+        assert!(house.is_good(&tokens), "{configured}");
+        house.clock.advance(Duration::from_secs(1));
+        assert!(!house.is_good(&tokens), "{configured}");
+    }
+}
+
+#[tokio::test]
 async fn an_access_token_ends_after_15_minutes_and_with_its_session() {
     let house = House::new();
     let tokens = house.sign_in().await;

@@ -113,6 +113,21 @@ fn a_value_that_is_not_understood_is_refused_with_its_key_and_its_source() {
         ),
         (
             &[],
+            "access_token_life = \"1s\"",
+            ["access_token_life", "from 2s to 15m"],
+        ),
+        (
+            &[],
+            "access_token_life = \"16m\"",
+            ["access_token_life", "from 2s to 15m"],
+        ),
+        (
+            &[("POSTERN_ACCESS_TOKEN_LIFE", "2500ms")],
+            "",
+            ["access_token_life", "whole seconds"],
+        ),
+        (
+            &[],
             "minimum_password_length = 7",
             ["minimum_password_length", "from 8"],
         ),

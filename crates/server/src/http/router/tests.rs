@@ -450,6 +450,23 @@ async fn sessions_are_listed_and_ended_and_the_audit_log_pages() {
         .ask("GET", "/api/v1/audit?since=2999-01-01T00:00:00Z", &Value::Null)
         .await;
     assert_eq!(none, json!({"Events": []}));
+    let (_, ends) = server
+        .ask(
+            "GET",
+            "/api/v1/audit?kind=SessionEnded,SessionsEnded",
+            &Value::Null,
+        )
+        .await;
+    let ends = ends["Events"].as_array().expect("list");
+    assert!(!ends.is_empty());
+    for event in ends {
+        let kind = event["Event"].as_str().expect("a name");
+        assert!(matches!(kind, "SessionEnded" | "SessionsEnded"), "{event}");
+    }
+    let (_, none) = server
+        .ask("GET", "/api/v1/audit?kind=Session", &Value::Null)
+        .await;
+    assert_eq!(none, json!({"Events": []}), "a part of a name is no name");
     for bad in [
         "since=yesterday",
         "before=x",
@@ -464,6 +481,27 @@ async fn sessions_are_listed_and_ended_and_the_audit_log_pages() {
             "{bad}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_password_is_judged_by_the_rule_that_decides_and_it_is_told_whether_one_was_ever_chosen() {
+    let server = Server::start();
+    let rules = async || server.ask("GET", "/api/v1/password", &Value::Null).await.1;
+    assert_eq!(rules().await, json!({"Initial": true, "MinimumLength": 15}));
+    for (password, accepted) in [
+        ("fourteen chars", false),
+        ("fifteen chars !", true),
+        ("aaaaaaaaaaaaaaaaaaaa", false),
+        ("postern postern postern", false),
+    ] {
+        let body = json!({"NewPassword": password});
+        let (status, judged) = server.ask("POST", "/api/v1/password/judge", &body).await;
+        assert_eq!((status, &judged["Accepted"]), (StatusCode::OK, &json!(accepted)));
+        assert_eq!(judged["Reason"].is_string(), !accepted, "{judged}");
+        let (status, _) = server.ask("PUT", "/api/v1/password", &body).await;
+        assert_eq!(status == StatusCode::OK, accepted, "{password}");
+    }
+    assert_eq!(rules().await["Initial"], json!(false));
 }
 
 #[tokio::test]
@@ -574,6 +612,12 @@ async fn loading_the_sign_in_page_uses_up_nothing_and_head_is_get_without_a_body
         .send("POST", "/api/v1/auth/signin", &[], &json!({"SigninToken": token}))
         .await;
     assert_eq!(signed_in.status(), StatusCode::OK);
+    for path in ["/", "/login"] {
+        let same = server.send("GET", path, &[], &Value::Null).await;
+        let policy = &same.headers()["content-security-policy"];
+        assert!(policy.to_str().unwrap().contains("script-src 'self'"), "{path}");
+        assert_eq!(same.headers()["cache-control"], "no-store");
+    }
     for path in ["/signin", "/health", "/ready", "/.well-known/jwks.json"] {
         let head = server.send("HEAD", path, &[], &Value::Null).await;
         assert_eq!(head.status(), StatusCode::OK, "{path}");
