@@ -182,6 +182,7 @@ impl Room {
         Ok(key.map_or(Value::Null, |key| Value::Blob(key.to_vec())))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the functions of a room have one type")]
     fn held_mark(&self, context: &Context<'_>) -> Result<Value, IntegrityError> {
         let mut held = lock(&self.held);
         let mark = held
