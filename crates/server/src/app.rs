@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authcore::Authority;
 
+use crate::backup::Desk;
 use crate::http::config::HttpConfig;
 
 /// The state that every handler gets; a clone is the same application.
@@ -13,4 +14,6 @@ pub(crate) struct App {
     pub(crate) authority: Arc<Authority>,
     /// What the HTTP room knows of the configuration.
     pub(crate) config: Arc<HttpConfig>,
+    /// Who makes backups.
+    pub(crate) backup: Arc<Desk>,
 }

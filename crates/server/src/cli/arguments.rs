@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{access_keys, completions, config, keys, leak_test, password, sessions, settings, slots};
+use super::{access_keys, backup, completions, config, keys, leak_test, password, sessions, settings, slots};
 use crate::config::Flags;
 
 /// A single-password front door for self-hosted services, whose database is worthless to a thief.
@@ -101,6 +101,9 @@ pub(super) enum Command {
     /// Key slots: the ways to open the database
     #[command(subcommand)]
     Slots(slots::Command),
+    /// Encrypted backups, each proven when it is made
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -128,6 +131,7 @@ impl Command {
             | Self::Settings(_)
             | Self::Keys(_)
             | Self::Slots(_)
+            | Self::Backup(_)
             | Self::Config(_)
             | Self::LeakTest(_)
             | Self::Doctor

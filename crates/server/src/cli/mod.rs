@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod arguments;
+mod backup;
 mod completions;
 mod config;
 mod context;
@@ -92,6 +93,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Settings(command) => settings::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, &command).await,
             Command::Slots(command) => slots::run(&context, &command),
+            Command::Backup(command) => backup::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

@@ -92,7 +92,7 @@ impl File {
             }
         })?;
         let mut values = BTreeMap::new();
-        for (key, value) in table {
+        for (key, value) in flat(table) {
             let known = KEYS
                 .iter()
                 .find(|known| known.name == key)
@@ -108,6 +108,26 @@ impl File {
             values,
         })
     }
+}
+
+/// The keys of the tables that are known, with the table's name before a dot. Another table is a key of its own name, which is
+/// told as unknown.
+fn flat(table: Table) -> Vec<(String, Value)> {
+    let mut keys = Vec::new();
+    for (name, value) in table {
+        let prefix = format!("{name}.");
+        match value {
+            Value::Table(inner) if KEYS.iter().any(|known| known.name.starts_with(&prefix)) => {
+                keys.extend(
+                    inner
+                        .into_iter()
+                        .map(|(key, value)| (format!("{prefix}{key}"), value)),
+                );
+            }
+            value => keys.push((name, value)),
+        }
+    }
+    keys
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
@@ -140,6 +160,15 @@ mod tests {
             refused.ends_with("a key database, which is not known"),
             "{refused}"
         );
+        let refused = read("[backup]\nevry = \"1h\"").expect_err("unknown").to_string();
+        assert!(refused.ends_with("did you mean backup.every?"), "{refused}");
+    }
+
+    #[test]
+    fn the_keys_of_a_table_have_its_name_before_them() {
+        let file = read("[backup]\nevery = \"1h\"\nkeep_daily = 3").expect("read");
+        let keys: Vec<_> = file.values.keys().copied().collect();
+        assert_eq!(keys, ["backup.every", "backup.keep_daily"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is wrong with this install, and how to mend it. Looks, and changes nothing.
 
+mod backup;
 mod clock;
 mod database;
 mod files;
@@ -89,6 +90,7 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
     }));
     findings.extend(files::examine(config));
     findings.extend(database::examine(config, ask));
+    backup::examine(config, &mut findings);
     findings
 }
 

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::http::{
-    access_keys, audit, auth, health, jwks, keys, landing, layers, limits, openapi, password, sessions,
-    settings,
+    access_keys, audit, auth, backup, health, jwks, keys, landing, layers, limits, openapi, password,
+    sessions, settings,
 };
 
 /// Everything this server answers, inside its layers.
@@ -38,6 +38,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(keys::list)) //                                        GET keys
         .routes(routes!(keys::rotate)) //                                      POST keys/rotate
         .routes(routes!(keys::rotation)) //                                    GET keys/rotation
+        .routes(routes!(backup::create)) //                                    POST backup
         .routes(routes!(audit::list)) //                                       GET audit
         .routes(routes!(openapi::document)) //                                 GET openapi.json
         // for everybody
