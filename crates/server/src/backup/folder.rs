@@ -11,6 +11,9 @@ use super::keys::HEADER_MAX;
 const PREFIX: &str = "postern-";
 const SUFFIX: &str = ".age";
 
+/// How [`Entry::opens_with`] says so.
+pub(crate) const PASSPHRASE: &str = "passphrase";
+
 /// An age file in a folder.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -124,7 +127,7 @@ fn of_header(start: &[u8]) -> Option<String> {
         }
     }
     Some(match (passphrase, keys) {
-        (true, _) => "passphrase".to_owned(),
+        (true, _) => PASSPHRASE.to_owned(),
         (false, 1) => "one identity".to_owned(),
         (false, keys) => format!("any of {keys} identities"),
     })

@@ -1,11 +1,12 @@
 //! What a backup is sealed to, and what opens it: a passphrase, or public keys and their identities.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufReader, Chain, Cursor, Read};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use age::secrecy::{ExposeSecret as _, SecretString};
+use age::stream::StreamReader;
 use age::{DecryptError, Decryptor, EncryptError, Encryptor, Identity, Recipient};
 use age_core::format::{FileKey, Stanza};
 
@@ -60,6 +61,9 @@ pub(crate) enum IdentityError {
     #[error("its SSH private key is of a kind that opens no backup")]
     Unsupported,
 }
+
+/// An open file: what comes out is the archive.
+pub(super) type Opened<R> = StreamReader<Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
 type BoxedRecipient = Box<dyn Recipient + Send + Sync>;
 
@@ -176,15 +180,21 @@ impl Opener {
     ///
     /// # Errors
     /// See [`BackupError`]; nothing costly was done for a file that asks for too much.
-    pub(super) fn open<R: BufRead>(&self, mut file: R) -> Result<age::stream::StreamReader<R>, BackupError> {
+    pub(super) fn open<R: Read>(&self, mut file: R) -> Result<Opened<R>, BackupError> {
         // The header is read as far as it goes: it must end soon, or a file without an end would fill the memory.
-        let start = file.fill_buf().map_err(BackupError::Read)?;
+        let mut start = Vec::new();
+        let most = HEADER_MAX as u64;
+        file.by_ref()
+            .take(most)
+            .read_to_end(&mut start)
+            .map_err(BackupError::Read)?;
         if !start.starts_with(b"age-encryption.org/v1\n") {
             return Err(BackupError::NotAge);
         }
         if !start.windows(5).any(|window| window == b"\n--- ") {
             return Err(BackupError::Damaged("its header does not end"));
         }
+        let file = Cursor::new(start).chain(BufReader::with_capacity(HEADER_MAX, file));
         let decryptor = Decryptor::new_buffered(file).map_err(of_header)?;
         match (self, decryptor.is_scrypt()) {
             (Self::Passphrase(_), false) => return Err(BackupError::WantsIdentity),

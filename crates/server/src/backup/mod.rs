@@ -27,7 +27,7 @@ mod write;
 pub(crate) use desk::{Desk, DeskError};
 pub(crate) use destination::{Made, to_file, to_spool, to_stream};
 pub(crate) use error::BackupError;
-pub(crate) use folder::{Entry, list};
+pub(crate) use folder::{Entry, PASSPHRASE, list};
 pub(crate) use keys::{Opener, SealedTo, check_recipient, identities_of};
 pub(crate) use manifest::Manifest;
 pub(crate) use restore::{Restore, RestoreError};
@@ -38,3 +38,6 @@ pub(crate) use verify::{Checked, check};
 
 /// Hears how far something is: bytes done, of bytes in all.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+#[cfg(test)]
+mod tests;

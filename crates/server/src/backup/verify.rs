@@ -1,13 +1,12 @@
 //! Reading a backup to its end, and looking into the database in it.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write as _};
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use authcore::{Authority, Examination, OpenError};
 use fieldcrypt::{SlotSecret, UnlockError};
 
-use super::keys::HEADER_MAX;
 use super::temporary::{Temporary, folder_of};
 use super::{BackupError, Manifest, Opener, Progress, archive, pipe};
 
@@ -26,7 +25,7 @@ pub(super) fn read_through(
     take: impl FnMut(&[u8]) -> Result<(), BackupError>,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
-    let opened = opener.open(BufReader::with_capacity(HEADER_MAX, file))?;
+    let opened = opener.open(file)?;
     std::thread::scope(|scope| {
         let (pieces, _) = pipe::piped(scope, opened).map_err(BackupError::Read)?;
         archive::read(pieces, take, progress)
