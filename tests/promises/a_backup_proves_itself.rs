@@ -388,3 +388,89 @@ fn the_schedule_makes_one_keeps_what_it_should_and_a_failure_is_told() {
     assert_eq!(about(&findings, 0).as_deref(), Some("backups"), "{findings}");
     assert!(held.is_good(&postern) && strange.exists());
 }
+
+#[test]
+fn settings_go_out_and_come_in_and_their_secrets_only_when_asked_for() {
+    let postern = start();
+    let secret = "a secret of the upstream";
+    for (key, value) in [("instance_name", "NAS"), ("max_sessions", "12")] {
+        let _ = postern.says(&["settings", "set", key, value]);
+    }
+    let set = postern.run_fed(
+        &["settings", "set", "secret.upstream", "--value-file", "-"],
+        secret,
+    );
+    assert!(set.status.success());
+    let export = postern.says(&["settings", "export"]);
+    let revealed = postern.says(&["settings", "export", "--reveal"]);
+    assert!(
+        !export.contains(secret) && export.contains("secret.upstream"),
+        "named, and not shown"
+    );
+    assert!(revealed.contains(secret));
+
+    let other = start();
+    for text in [&export, &revealed] {
+        let output = other.run_fed(&["settings", "import", "-"], text);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(other.says(&["settings", "get", "instance_name"]), "NAS\n");
+    }
+    assert_eq!(
+        other.says(&["settings", "get", "secret.upstream", "--reveal"]),
+        format!("{secret}\n")
+    );
+    assert_eq!(other.says(&["settings", "export", "--reveal"]), revealed);
+    for (bad, word) in [
+        ("{\"Settings\":{\"no_such\":1}}", "no setting no_such"),
+        ("{\"Settings\":{\"max_sessions\":\"many\"}}", "max_sessions takes"),
+        ("not JSON", "is no export"),
+    ] {
+        let said = complaint(&other.run_fed(&["settings", "import", "-"], bad));
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn whoever_changes_a_secret_is_told_what_the_backups_still_open_with() {
+    let postern = start();
+    let folder = tempfile::tempdir().expect("folder");
+    let dir = at(folder.path(), "backups");
+    std::fs::create_dir(&dir).expect("made");
+    let environment = [("POSTERN_BACKUP_DIR", dir.as_str())];
+    let (_, public) = key_pair(folder.path());
+    let _ = postern.says(&["backup", "create", &format!("{dir}/a.age")]);
+    let _ = postern.says(&[
+        "backup",
+        "create",
+        &format!("{dir}/b.age"),
+        "--recipient",
+        &public,
+    ]);
+    for (arguments, word) in [
+        (
+            &["keys", "rotate", "data"][..],
+            "hold what was sealed under the keys of before",
+        ),
+        (
+            &["password", "reset"],
+            "brings the access password of its time back",
+        ),
+        (
+            &["slots", "add", "recovery"],
+            "open with the secrets of their time",
+        ),
+    ] {
+        let output = postern.run_with(arguments, &environment);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.contains("2 backups in") && said.contains(word),
+            "{said}"
+        );
+        let without = postern.run(arguments);
+        assert!(!String::from_utf8_lossy(&without.stderr).contains("backups in"));
+    }
+}

@@ -55,7 +55,7 @@ impl Held {
 /// Whether the long sweeps are run whole, and not a sample of them.
 #[expect(clippy::disallowed_methods, reason = "a test asks how much it is to do")]
 pub(crate) fn hard() -> bool {
-    std::env::var_os("POSTERN_HARD").is_some_and(|value| value == "1")
+    std::env::var_os("POSTERN_TEST_HARD").is_some_and(|value| value == "1")
 }
 
 pub(crate) fn start() -> Postern {

@@ -81,7 +81,7 @@ fn sampled(whole: usize, sample: usize) -> usize {
 
 #[expect(clippy::disallowed_methods, reason = "a test asks how much it is to do")]
 fn hard() -> bool {
-    std::env::var_os("POSTERN_HARD").is_some_and(|value| value == "1")
+    std::env::var_os("POSTERN_TEST_HARD").is_some_and(|value| value == "1")
 }
 
 #[test]
