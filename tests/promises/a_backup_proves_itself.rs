@@ -57,7 +57,7 @@ fn age_and_tar_and_sqlite_open_it_without_us() {
     set_password(&postern, PASSWORD);
     let folder = tempfile::tempdir().expect("folder");
     let folder = folder.path();
-    let (identity, public) = key_pair(folder);
+    let (_, public) = key_pair(folder);
     for name in ["a.age", "b.age"] {
         let _ = postern.says(&["backup", "create", &at(folder, name), "--recipient", &public]);
     }

@@ -154,11 +154,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn manifest_of(database: &[u8]) -> Manifest {
-        Manifest {
-            length: database.len() as u64,
-            sha256: HEXLOWER.encode(&Sha256::digest(database)),
-            ..any_manifest()
-        }
+        let mut manifest = any_manifest();
+        manifest.length = database.len() as u64;
+        manifest.sha256 = HEXLOWER.encode(&Sha256::digest(database));
+        manifest
     }
 
     fn written(database: &[u8]) -> Vec<u8> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use authcore::OpenError;
 
+use super::keys::RecipientError;
+
 /// A backup was not made, or what was given is none that can be relied on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
@@ -35,6 +37,9 @@ pub(crate) enum BackupError {
     /// The database in it is not the one that the manifest tells of.
     #[error("the database in it is not the one its manifest tells of: {0}")]
     Mismatch(&'static str),
+    /// It is to be sealed to something that is no public key.
+    #[error(transparent)]
+    Recipient(#[from] RecipientError),
     /// It could not be sealed.
     #[error("it cannot be sealed to these recipients")]
     Seal(#[source] age::EncryptError),

@@ -154,8 +154,7 @@ impl SealedTo {
                 let recipients: Vec<BoxedRecipient> = words
                     .iter()
                     .map(|word| recipient(word))
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| BackupError::NotOurs(error.to_string()))?;
+                    .collect::<Result<_, _>>()?;
                 let kept = Mutex::new(None);
                 let keeping: Vec<Keeping<'_>> = recipients
                     .iter()

@@ -158,6 +158,7 @@ const fn problem(error: &BackupError) -> BackupProblem {
         BackupError::Write(_)
         | BackupError::File { .. }
         | BackupError::InTheWay { .. }
+        | BackupError::Recipient(_)
         | BackupError::Seal(_) => BackupProblem::Folder,
         BackupError::NotAge
         | BackupError::Damaged(_)

@@ -56,8 +56,8 @@ pub(crate) fn check(
 ) -> Result<Checked, BackupError> {
     let beside = folder_of(path).to_owned();
     let (copy, manifest) = match extract(path, opener, &beside, progress) {
-        // Where the backup lies nothing may be writable: a stick, a mounted archive.
-        Err(BackupError::File { path: at, .. }) if at == beside => {
+        // Where the backup lies there may be no right to write, or no room: a stick, a mounted archive.
+        Err(BackupError::File { path: at, .. }) if at != path && at.starts_with(&beside) => {
             extract(path, opener, &elsewhere(), progress)?
         }
         extracted => extracted?,

@@ -330,7 +330,9 @@ impl From<BackupError> for Failure {
                 Exit::Data,
                 "use the version of postern that made it, or a later one",
             ),
-            BackupError::Seal(_) => (Exit::Usage, "recipients of one kind go together"),
+            BackupError::Recipient(_) | BackupError::Seal(_) => {
+                (Exit::Usage, "recipients of one kind go together")
+            }
             BackupError::Database(_) => (Exit::Data, "postern doctor says what is wrong with the database"),
             BackupError::InTheWay { .. } => (Exit::CannotCreate, "nothing was changed; give another name"),
             BackupError::File { .. } | BackupError::Write(_) => (
