@@ -118,9 +118,8 @@ fn member(from: &mut impl Read, name: &str) -> Result<(u64, u64), BackupError> {
     let mut block = [0; BLOCK];
     from.read_exact(&mut block).map_err(BackupError::of_payload)?;
     let found = Header::from_byte_slice(&block);
-    let (length, seconds) = match (found.entry_size(), found.mtime()) {
-        (Ok(length), Ok(seconds)) => (length, seconds),
-        _ => return Err(not_a_member(name)),
+    let (Ok(length), Ok(seconds)) = (found.entry_size(), found.mtime()) else {
+        return Err(not_a_member(name));
     };
     match header(name, length, seconds) {
         Some(ours) if *ours.as_bytes() == block => Ok((length, seconds)),
@@ -226,13 +225,14 @@ mod tests {
 
     #[test]
     fn paths_links_and_extensions_are_refused() {
-        let tricks: [(&str, fn(&mut Header)); 7] = [
+        type Trick = (&'static str, fn(&mut Header));
+        let tricks: [Trick; 7] = [
             ("another name", |h| h.set_path("other").expect("sets")),
             ("a folder above", |h| {
                 h.as_mut_bytes()[..18].copy_from_slice(b"../postern.sqlite\0");
             }),
             ("an absolute path", |h| {
-                h.as_mut_bytes()[..8].copy_from_slice(b"/etc/x\0\0")
+                h.as_mut_bytes()[..8].copy_from_slice(b"/etc/x\0\0");
             }),
             ("a symbolic link", |h| h.set_entry_type(EntryType::Symlink)),
             ("a hard link", |h| h.set_entry_type(EntryType::Link)),

@@ -109,25 +109,27 @@ impl Manifest {
     }
 }
 
+/// One for tests.
+#[cfg(test)]
+pub(super) fn any_manifest() -> Manifest {
+    Manifest {
+        kind: KIND.to_owned(),
+        format: FORMAT,
+        postern: "0.1.0".to_owned(),
+        taken: "2027-01-15T08:00:00Z".to_owned(),
+        install: "00".repeat(16),
+        counter: 7,
+        schema: 5,
+        rows: BTreeMap::from([("sessions".to_owned(), 2)]),
+        length: 4096,
+        sha256: "ab".repeat(32),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    pub(in crate::backup) fn any_manifest() -> Manifest {
-        Manifest {
-            kind: KIND.to_owned(),
-            format: FORMAT,
-            postern: "0.1.0".to_owned(),
-            taken: "2027-01-15T08:00:00Z".to_owned(),
-            install: "00".repeat(16),
-            counter: 7,
-            schema: 5,
-            rows: BTreeMap::from([("sessions".to_owned(), 2)]),
-            length: 4096,
-            sha256: "ab".repeat(32),
-        }
-    }
 
     #[test]
     fn it_reads_back_and_another_kind_or_a_later_format_is_told() {
@@ -163,6 +165,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::any_manifest;

@@ -103,7 +103,7 @@ impl Restore {
             examination,
             secret,
         } = checked;
-        let (Some(secret), Some(opened)) = (secret, examination.opened) else {
+        let (Some(secret), Some(found)) = (secret, examination.opened) else {
             return Err(RestoreError::NoSecret);
         };
         let replaces = database.exists();
@@ -126,7 +126,7 @@ impl Restore {
             checked: Summary {
                 counter: manifest.counter,
                 rows: manifest.rows,
-                fields: opened.verification.fields.opened,
+                fields: found.verification.fields.opened,
             },
             replaces,
             current_counter: current.counter,

@@ -25,9 +25,9 @@ pub(super) fn read_through(
     take: impl FnMut(&[u8]) -> Result<(), BackupError>,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
-    let opened = opener.open(file)?;
+    let stream = opener.open(file)?;
     std::thread::scope(|scope| {
-        let (pieces, _) = pipe::piped(scope, opened).map_err(BackupError::Read)?;
+        let (pieces, _) = pipe::piped(scope, stream).map_err(BackupError::Read)?;
         archive::read(pieces, take, progress)
     })
 }

@@ -37,25 +37,27 @@ fn in_words(entries: &[Entry], what: Changed) -> String {
         .filter(|entry| entry.opens_with == backup::PASSPHRASE)
         .count();
     let under_keys = entries.len() - under_passphrase;
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if under_passphrase > 0 {
-        text.push_str(&format!(
-            "{under_passphrase} open with the passphrase of their time, by default the field password of then. "
+        parts.push(format!(
+            "{under_passphrase} open with the passphrase of their time, by default the field password of then"
         ));
     }
     if under_keys > 0 {
-        text.push_str(&format!(
-            "{under_keys} open with the identities of the public keys they are sealed to. "
+        parts.push(format!(
+            "{under_keys} open with the identities of the public keys they are sealed to"
         ));
     }
-    text.push_str(match what {
+    let inside = match what {
         Changed::Slot => {
             "The databases in them open with the secrets of their time, one that was replaced or removed among them: \
-             keep it as long as you keep them, or delete them if it may be known"
+             keep it as long as you keep them, or delete them if it may be known. A server that runs goes on sealing its \
+             backups to the field password it was started with: start it again"
         }
         Changed::Keys | Changed::AccessPassword => {
             "The databases in them open with the slots of their time, and hold what was sealed under the keys of before"
         }
-    });
-    text
+    };
+    parts.push(inside.to_owned());
+    parts.join(". ")
 }

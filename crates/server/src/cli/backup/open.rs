@@ -84,7 +84,7 @@ pub(super) fn verify(context: &Context, arguments: &Open) -> Result<(), Failure>
     let (opener, secrets) = openers(context, &arguments.with, &arguments.file)?;
     let mut bar = Bar::new(context);
     let checked = backup::check(&arguments.file, &opener, &secrets, &mut |done, total| {
-        bar.at(done, total)
+        bar.at(done, total);
     });
     bar.end();
     let checked = checked?;
