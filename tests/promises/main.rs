@@ -1,11 +1,13 @@
 //! The promises, kept by the real binary. This list is the table of contents.
 #![expect(clippy::expect_used, reason = "a failure ends the test")]
 
+mod a_backup_proves_itself;
 mod a_bad_certificate_is_never_shown;
 mod a_fault_breaks_no_promise;
 mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;
 mod a_person_signs_in_and_out;
+mod a_restore_revives_nothing;
 mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;

@@ -12,6 +12,7 @@ use fieldcrypt::{KeyInfo, SecretKey, SlotSecret};
 
 use crate::access_keys::AccessKeys;
 use crate::audit::AuditLog;
+use crate::backups::Backups;
 use crate::clock::Clock;
 use crate::live::{Live, SeenToken};
 use crate::one_use::{OperationTokens, SigninTokens};
@@ -97,6 +98,7 @@ pub struct Authority {
     audit: AuditLog,
     tls_keys: TlsKeys,
     rotations: Rotations,
+    backups: Backups,
     store: Arc<Store>,
     live: Arc<Live>,
     clock: Clock,
@@ -223,6 +225,11 @@ impl Authority {
                 options.integrity.clone(),
                 clock.clone(),
             ),
+            backups: Backups {
+                store: Arc::clone(&store),
+                database: options.database.clone(),
+                clock: clock.clone(),
+            },
             store,
             live,
             clock,
@@ -289,6 +296,12 @@ impl Authority {
     #[must_use]
     pub const fn rotations(&self) -> &Rotations {
         &self.rotations
+    }
+
+    /// Backups by this process.
+    #[must_use]
+    pub const fn backups(&self) -> &Backups {
+        &self.backups
     }
 
     /// Waits until another process has taken away the slot that this one opened the database with, and says so. Nobody

@@ -77,6 +77,12 @@ impl WallTime {
 pub struct Monotonic(Duration);
 
 impl Monotonic {
+    /// This time and `by` more.
+    #[must_use]
+    pub const fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
     /// How long ago `earlier` was.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

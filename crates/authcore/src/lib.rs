@@ -15,6 +15,7 @@
 mod access_keys;
 pub mod audit;
 mod authority;
+mod backups;
 mod client;
 mod clock;
 mod ids;
@@ -35,6 +36,7 @@ pub use access_keys::{
 };
 pub use audit::{AuditLog, AuditQuery};
 pub use authority::{Authority, AuthorityOptions, Unauthorized};
+pub use backups::Backups;
 pub use client::Client;
 pub use clock::{Clock, Moment, Monotonic, WallTime};
 pub use ids::{AccessKeyId, AuditEventId, SessionId, SigningKeyId, TokenId};
@@ -53,8 +55,9 @@ pub use session::{
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
-    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, PLAIN_COLUMNS, RotationFailed,
-    RotationProgress, RotationStatus, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
+    CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination, Inspection, IntegrityOptions,
+    KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS, Restored, RotationFailed, RotationProgress,
+    RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
 };
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};

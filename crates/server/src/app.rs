@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authcore::Authority;
 
+use crate::backup::Desk;
 use crate::doctor::Finding;
 use crate::http::config::HttpConfig;
 
@@ -19,4 +20,6 @@ pub(crate) struct App {
     pub(crate) config: Arc<HttpConfig>,
     /// What doctor says of a running server; asked on a thread where waiting is no harm.
     pub(crate) doctor: Arc<Examine>,
+    /// Who makes backups.
+    pub(crate) backup: Arc<Desk>,
 }

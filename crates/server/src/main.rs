@@ -1,6 +1,7 @@
 //! `postern`: a single-password front door for self-hosted services.
 
 mod app;
+mod backup;
 mod causes;
 mod cli;
 mod config;

@@ -26,6 +26,8 @@ pub enum SessionEnd {
     Crowded,
     /// The operator replaced every key at once.
     EveryKeyReplaced,
+    /// A backup was put in the place of the database.
+    Restored,
 }
 
 /// What a secret was refused for.
@@ -37,6 +39,17 @@ pub enum PasswordUse {
     IssueSigninToken,
     /// Changing the password.
     ChangePassword,
+}
+
+/// Why a backup that was due was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BackupProblem {
+    /// The database could not be read, or was altered.
+    Database,
+    /// The folder of the backups could not be written, or has no room.
+    Folder,
+    /// What was written did not read back.
+    ReadBack,
 }
 
 /// Something that happened.
@@ -146,6 +159,18 @@ pub enum AuditEvent {
         /// Its number.
         key: u32,
     },
+    /// A client took a backup away.
+    BackupTaken,
+    /// A backup that was due was not made.
+    BackupFailed {
+        /// Why.
+        problem: BackupProblem,
+    },
+    /// A backup was put in the place of the database.
+    DatabaseRestored {
+        /// When the backup was made.
+        taken: WallTime,
+    },
 }
 
 impl AuditEvent {
@@ -172,6 +197,9 @@ impl AuditEvent {
             Self::DataKeyRotationBegun { .. } => "DataKeyRotationBegun",
             Self::DataKeyRotationCalledOff { .. } => "DataKeyRotationCalledOff",
             Self::DataKeyDestroyed { .. } => "DataKeyDestroyed",
+            Self::BackupTaken => "BackupTaken",
+            Self::BackupFailed { .. } => "BackupFailed",
+            Self::DatabaseRestored { .. } => "DatabaseRestored",
         }
     }
 }

@@ -7,7 +7,8 @@ use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
 use super::{
-    KeyKind, OpenError, RotationStatus, pending_keys, read, rotation, server_state, signing_keys, tls_keys,
+    KeyKind, OpenError, Reading, RotationStatus, pending_keys, read, rotation, server_state, signing_keys,
+    tls_keys,
 };
 use crate::clock::WallTime;
 use crate::tls_keys::TlsCertificates;
@@ -62,7 +63,10 @@ pub(crate) fn verify(
     secret: &SlotSecret,
     integrity: &IntegrityOptions,
 ) -> Result<Verification, OpenError> {
-    let reading = read(path, secret, integrity)?;
+    verification(read(path, secret, integrity)?)
+}
+
+pub(super) fn verification(reading: Reading) -> Result<Verification, OpenError> {
     let fields = reading.vault.check_fields(&reading.connection)?;
     let mut complaints = complaints(reading.checked)?;
     if fields.unopenable.is_empty() {

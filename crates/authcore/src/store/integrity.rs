@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use fieldcrypt::{
     IntegrityError, IntegritySeal, ProtectedTable, Rotation, Vault, Verified, Witness, WitnessError,
 };
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{OpenError, StoreError, migrations, purge, sessions, signin_tokens};
 
@@ -122,6 +122,19 @@ impl Guard {
         })
     }
 
+    /// How far the seal of a database has come, without checking any row.
+    pub(super) fn counter(vault: &Vault, connection: &Connection) -> Result<u64, IntegrityError> {
+        vault.integrity_seal(&PROTECTED)?.counter(connection)
+    }
+
+    /// The witness, where the options name one.
+    pub(super) fn witness(
+        vault: &Vault,
+        options: &IntegrityOptions,
+    ) -> Result<Option<Witness>, IntegrityError> {
+        Ok(Self::new(vault, options)?.witness)
+    }
+
     /// How far the seal has come, told to the witness. At most what is committed.
     pub(super) fn tell_the_witness(&self, connection: &Connection) -> Result<(), WitnessFailed> {
         if let Some(witness) = &self.witness {
@@ -144,34 +157,71 @@ pub(super) enum WitnessFailed {
 impl Checked {
     /// Brings the schema up to date under the seal, and keeps the seal on this connection from here on.
     pub(super) fn stand_guard(self, connection: &mut Connection) -> Result<Guard, OpenError> {
-        let Self {
-            guard,
-            verified,
-            accepted,
-        } = self;
-        let pending = migrations::are_pending(connection)?;
-        if pending && verified.is_some() {
-            guard.seal.suspend(connection)?;
-        }
-        migrations::run(connection)?;
-        if pending || accepted || verified.is_none_or(|verified| !verified.complete) {
-            let floor = guard.witness.as_ref().and_then(|witness| witness.counter().ok());
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(StoreError::from)?;
-            if accepted {
-                // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
-                sessions::delete_all(&transaction)?;
-                signin_tokens::delete_all(&transaction)?;
-            }
-            let counter = guard.seal.rebuild(&transaction, floor.unwrap_or(0))?;
-            transaction.commit().map_err(StoreError::from)?;
-            if let Some(witness) = &guard.witness {
+        let pending = self.migrate(connection)?;
+        if pending || self.accepted || self.verified.is_none_or(|verified| !verified.complete) {
+            let floor = self
+                .guard
+                .witness
+                .as_ref()
+                .and_then(|witness| witness.counter().ok());
+            let accepted = self.accepted;
+            let ((), counter) = self.seal(connection, floor.unwrap_or(0), |transaction| {
+                if accepted {
+                    // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
+                    sessions::delete_all(transaction)?;
+                    signin_tokens::delete_all(transaction)?;
+                }
+                Ok(())
+            })?;
+            if let Some(witness) = &self.guard.witness {
                 witness.replace(counter)?;
             }
         }
+        let guard = self.guard;
         guard.seal.attach(connection)?;
         Ok(guard)
+    }
+
+    /// Brings the schema up to date, does that work, and seals what it leaves, above `floor`: the last two in one
+    /// transaction. Gives the counter too. The witness is not told.
+    pub(super) fn seal_anew<T>(
+        self,
+        connection: &mut Connection,
+        floor: u64,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, u64), OpenError> {
+        self.migrate(connection)?;
+        self.seal(connection, floor, work)
+    }
+
+    /// How far the seal has come.
+    pub(super) fn counter(&self, connection: &Connection) -> Result<u64, IntegrityError> {
+        self.guard.seal.counter(connection)
+    }
+
+    /// Says whether there were steps to take. Rows are not sealed while they run.
+    fn migrate(&self, connection: &mut Connection) -> Result<bool, OpenError> {
+        let pending = migrations::are_pending(connection)?;
+        if pending && self.verified.is_some() {
+            self.guard.seal.suspend(connection)?;
+        }
+        migrations::run(connection)?;
+        Ok(pending)
+    }
+
+    fn seal<T>(
+        &self,
+        connection: &mut Connection,
+        floor: u64,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, u64), OpenError> {
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)?;
+        let done = work(&transaction)?;
+        let counter = self.guard.seal.rebuild(&transaction, floor)?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok((done, counter))
     }
 }
 

@@ -23,6 +23,7 @@ mod migrations;
 mod passwords;
 mod pending_keys;
 mod purge;
+mod restore;
 mod rotation;
 mod server_state;
 mod sessions;
@@ -30,6 +31,7 @@ mod settings;
 mod signin_tokens;
 mod signing_keys;
 mod slots;
+mod snapshot;
 mod spent_tokens;
 mod tls_keys;
 mod writer;
@@ -40,8 +42,12 @@ pub use inspect::{Inspection, Verification};
 pub(crate) use inspect::{inspect, verify};
 pub use integrity::IntegrityOptions;
 pub use pending_keys::KeyKind;
+pub use restore::{CurrentDatabase, Ended, Restored};
+pub(crate) use restore::{close_log, end_everything as end_everything_in_copy, survey};
 pub use rotation::{KeyRotation, RotationFailed, RotationProgress, RotationStatus};
 pub use slots::{SlotChangeError, Slots};
+pub use snapshot::{DatabaseFacts, DatabaseSnapshot, Examination, OpenedCopy, SealCheck};
+pub(crate) use snapshot::{examine as examine_copy, take as take_snapshot};
 pub(crate) use writer::{Committed, Store};
 
 use std::path::{Path, PathBuf};
@@ -92,6 +98,9 @@ pub enum OpenError {
     /// A rotation of the data key that is under way does not read.
     #[error(transparent)]
     Rotation(#[from] fieldcrypt::RotationError),
+    /// Its state could not be held still to be copied.
+    #[error("the database cannot be copied")]
+    Snapshot(#[source] Box<fieldcrypt::sqlite::SnapshotError>),
     /// A new vault could not be made.
     #[error("the keys of a new database could not be made")]
     Create(#[from] CreateError),

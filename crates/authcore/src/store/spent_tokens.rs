@@ -23,6 +23,12 @@ pub(super) fn insert(
     })
 }
 
+/// Forgets them all, by a process that has ended every session they could belong to.
+pub(super) fn delete_all(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM spent_tokens", [])?;
+    Ok(())
+}
+
 pub(super) fn sweep(connection: &Connection, now: WallTime) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached("DELETE FROM spent_tokens WHERE forget_at <= ?1")?;
     Ok(statement.execute([now.unix_ms()])?)

@@ -18,6 +18,7 @@ mod rotation_rows;
 mod schema;
 mod slot_rows;
 mod slots;
+mod snapshot;
 mod survey;
 mod sweep_rows;
 mod trace_rows;
@@ -30,6 +31,7 @@ pub use field_check::FieldCheck;
 pub(crate) use integrity_rows::OWN_PROTECTED;
 pub use own_columns::{OWN_COLUMNS, PlainColumn, PlainForm};
 pub use slots::MasterKeyRotated;
+pub use snapshot::{Snapshot, SnapshotBytes, SnapshotError, install_id, leave_log_mode};
 pub use survey::{Cell, RowName, RowValue, Stored, Survey, SurveyError, SurveyedTable};
 
 use std::sync::{PoisonError, RwLock};

@@ -10,6 +10,7 @@ use authcore::{
 };
 use fieldcrypt::{RotationError, UnlockError};
 
+use crate::backup::{BackupError, RestoreError};
 use crate::causes::with_causes;
 use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
@@ -268,6 +269,7 @@ impl From<OpenError> for Failure {
             | OpenError::Schema { .. }
             | OpenError::ColumnMissing { .. } => Exit::Data,
             OpenError::Connection { .. } => Exit::Io,
+            OpenError::Snapshot(_) => Exit::TryLater,
             OpenError::Store(error) => of_store(error),
             OpenError::AlreadyExists { .. } | OpenError::Create(_) | OpenError::FirstKeys(_) => {
                 Exit::CannotCreate
@@ -355,6 +357,82 @@ impl From<SlotChangeError> for Failure {
             SlotChangeError::NotNoted(_) | SlotChangeError::NotPurged(_) => Self::of(Exit::TryLater, &error)
                 .hint("any further postern slots add, change or remove takes it out"),
         }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let (exit, hint) = match &error {
+            BackupError::NotAge | BackupError::NotOurs(_) => {
+                (Exit::Data, "give a file that postern backup create wrote")
+            }
+            BackupError::Damaged(_) | BackupError::Mismatch(_) => (
+                Exit::Data,
+                "nothing was changed; take another backup: postern backup list DIR shows what there is",
+            ),
+            BackupError::WrongKey => (
+                Exit::Configuration,
+                "nothing was changed; a backup opens with the passphrase, or the field password, of the time it was made: \
+                 give it with --passphrase-file, or the identity with --identity",
+            ),
+            BackupError::WantsPassphrase => (
+                Exit::Configuration,
+                "leave --identity out, or give --passphrase-file",
+            ),
+            BackupError::WantsIdentity => (Exit::Configuration, "give --identity FILE"),
+            BackupError::TooCostly { .. } => (
+                Exit::Data,
+                "if you trust it, open it with age -d and seal it anew with age -p",
+            ),
+            BackupError::Later { .. } => (
+                Exit::Data,
+                "use the version of postern that made it, or a later one",
+            ),
+            BackupError::Recipient(_) | BackupError::Seal(_) => {
+                (Exit::Usage, "recipients of one kind go together")
+            }
+            BackupError::Database(_) => (Exit::Data, "postern doctor says what is wrong with the database"),
+            BackupError::InTheWay { .. } => (Exit::CannotCreate, "nothing was changed; give another name"),
+            BackupError::File { .. } | BackupError::Write(_) => (
+                Exit::Io,
+                "nothing is left at that name but what was there before; make room, or give another place",
+            ),
+            BackupError::Read(_) => (Exit::Io, "look at the disk that it lies on"),
+        };
+        if let BackupError::Database(inner) = &error
+            && let OpenError::Snapshot(_) = inner.as_ref()
+        {
+            return Self::of(Exit::TryLater, &error).hint("let the other process end, then try again");
+        }
+        Self::of(exit, &error).hint(hint)
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let (exit, hint) = match error {
+            RestoreError::Backup(error) => return error.into(),
+            RestoreError::Open(error) => return Self::from(error).hint("nothing was changed"),
+            RestoreError::Unsound(_) => (Exit::Data, "nothing was changed; take an older backup"),
+            RestoreError::NoSecret => (
+                Exit::Configuration,
+                "nothing was changed; give the field password of the time of the backup, by --field-password-file",
+            ),
+            RestoreError::AnotherInstall { .. } => (
+                Exit::Data,
+                "nothing was changed; restore it into an empty directory: --data-dir",
+            ),
+            RestoreError::InUse => (
+                Exit::TryLater,
+                "nothing was changed; stop the server and every other postern command",
+            ),
+            RestoreError::Witness(_) => (
+                Exit::Data,
+                "nothing was changed; the witness in the configuration is not this database's: move it away, or name another",
+            ),
+            RestoreError::Place { .. } => (Exit::CannotCreate, "the database is as it was"),
+        };
+        Self::of(exit, &error).hint(hint)
     }
 }
 

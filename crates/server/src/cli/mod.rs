@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod arguments;
+mod backup;
 mod completions;
 mod config;
 mod context;
@@ -94,6 +95,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Keys(command) => keys::run(&context, &command).await,
             Command::Slots(command) => slots::run(&context, &command),
             Command::Tls(command) => tls::run(&context, &command),
+            Command::Backup(command) => backup::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

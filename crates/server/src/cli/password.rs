@@ -6,6 +6,7 @@ use authcore::{AccessPassword, ChangeAuthority, Client};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::backup::{Changed, of_existing};
 use super::context::Context;
 use super::exit::Failure;
 use super::prompt::{self, Asked};
@@ -45,6 +46,15 @@ impl Keep {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let backups = of_existing(context, Changed::AccessPassword);
+    run_command(context, command).await?;
+    if let Some(text) = backups {
+        context.output.warn(&text);
+    }
+    Ok(())
+}
+
+async fn run_command(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Set(Set { password_file, keep }) => {
             let file = password_file.as_deref();

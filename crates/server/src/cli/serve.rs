@@ -15,6 +15,7 @@ use super::exit::{Exit, Failure};
 use super::signin_link::make_link;
 use super::{logging, output, prompt, slots};
 use crate::app::App;
+use crate::backup::{self, Desk, Schedule, ScheduleOptions};
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
 use crate::doctor;
@@ -42,21 +43,32 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let _in_use = data.lock()?;
     let (listener, address) = bind(config.listen)?;
     data.remove_signin_link()?;
+    backup::sweep(data.path());
     let first = !data.has_database();
     let mut options = context.config.authority_options(data.database());
     options.integrity.accept_tampered = arguments.accept_tampered;
     options.integrity.accept_rollback = arguments.accept_rollback;
     options.rotate_signing_after = config.signing_key_max_age;
+    let opener = if first {
+        config.field_password.open_or_make(&data)?
+    } else {
+        config.field_password.open(prompt::field_password)?
+    };
+    let sealed_to = match context.default_sealed_to(opener.password) {
+        Ok(sealed_to) => Some(sealed_to),
+        // Whoever asks for backups by the configuration must be able to have them.
+        Err(failure) if config.backup.dir.is_some() => return Err(failure),
+        Err(_) => None,
+    };
     let authority = if first {
-        let secret = config.field_password.read_or_make(&data)?;
-        let authority = first_start(&options, &data, &secret)?;
-        let recovery_key = offered_recovery_key(context, &options, &secret)?;
+        let authority = first_start(&options, &data, &opener.secret)?;
+        let recovery_key = offered_recovery_key(context, &options, &opener.secret)?;
         introduce(context, &authority, &data, address, recovery_key).await?;
         authority
     } else {
-        let secret = config.field_password.read(prompt::field_password)?;
-        Authority::open(&options, &secret)?
+        Authority::open(&options, &opener.secret)?
     };
+    drop(opener.secret);
     let authority = Arc::new(authority);
     let keeper = match (keeper, &config.tls) {
         (None, TlsSource::SelfSigned) => {
@@ -71,6 +83,8 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
 
     authority.rotations().resume()?;
 
+    let desk = Arc::new(Desk::new(sealed_to, data.path().to_owned()));
+    let schedule = schedule(context, &authority, &desk)?;
     let http = HttpConfig {
         hosts: config.hosts.clone(),
         scheme: config.scheme(),
@@ -85,6 +99,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     };
     let app = App {
         authority: Arc::clone(&authority),
+        backup: desk,
         config: Arc::new(http),
         doctor: Arc::new({
             let config = Arc::clone(config);
@@ -102,6 +117,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
         served = crate::listener::serve(listener, transport, router(app), until) => served,
         never = for_ever(keeping) => match never {},
     };
+    drop(schedule);
     authority.shutdown();
     if let Some(reason) = locked_out {
         return Err(Failure::from(reason)
@@ -131,6 +147,29 @@ async fn for_ever(work: Option<impl Future<Output = Infallible>>) -> Infallible 
         Some(work) => work.await,
         None => std::future::pending().await,
     }
+}
+
+/// The backups that the configuration asks for.
+fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Result<Option<Schedule>, Failure> {
+    let config = &context.config.backup;
+    let (Some(folder), Some(sealed_to)) = (&config.dir, &desk.sealed_to) else {
+        return Ok(None);
+    };
+    let options = ScheduleOptions {
+        folder: folder.clone(),
+        every: config.every,
+        keep: config.keep,
+        sealed_to: Arc::clone(sealed_to),
+        lane: Arc::clone(&desk.lane),
+    };
+    Schedule::start(options, Arc::clone(authority))
+        .map(Some)
+        .map_err(|error| {
+            Failure::new(
+                Exit::Unavailable,
+                format!("the schedule of backups does not start: {error}"),
+            )
+        })
 }
 
 fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

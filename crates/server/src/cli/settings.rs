@@ -1,10 +1,15 @@
 //! `postern settings`. A sensitive value is never taken as an argument, where every process could read it.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use authcore::{Authority, Client, SettingKind, SettingView};
 use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -30,6 +35,17 @@ pub(super) enum Command {
     Unset {
         /// Its key
         key: String,
+    },
+    /// Print every setting that was changed, as JSON that import takes
+    Export {
+        /// With the sensitive ones in the clear: keep what is printed as you keep the field password
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Change settings as a file says that export made; settings that are not in it stay as they are
+    Import {
+        /// The file, or - for standard input
+        file: PathBuf,
     },
 }
 
@@ -102,7 +118,81 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             };
             context.output.done(&json!({ "Changed": changed }), &text)
         }
+        Command::Export { reveal } => {
+            let export = context
+                .with_authority(async |authority| exported(authority, reveal))
+                .await?;
+            // It is JSON either way: it is made to be read by import.
+            let text = serde_json::to_string_pretty(&export)
+                .map_err(|error| Failure::new(Exit::Software, format!("an answer is no JSON: {error}")))?;
+            context.output.answer(&export, &text)
+        }
+        Command::Import { file } => {
+            let Export { settings, left_out } = imported(&file)?;
+            let keys: Vec<String> = settings.keys().cloned().collect();
+            context
+                .with_authority(async |authority| {
+                    let changes = settings.into_iter().collect();
+                    Ok(authority.settings().set(changes, &Client::local()).await?)
+                })
+                .await?;
+            if !left_out.is_empty() {
+                context.output.warn(&format!(
+                    "sensitive settings were left out of the export, and are as they are: {}",
+                    left_out.join(", ")
+                ));
+            }
+            let text = format!("{} settings are as the file says", keys.len());
+            context.output.done(&json!({ "Changed": keys }), &text)
+        }
     }
+}
+
+/// What was changed from its default, by key; and the sensitive keys that are left out.
+fn exported(authority: &Authority, reveal: bool) -> Result<Export, Failure> {
+    let settings = authority.settings();
+    let mut export = Export::default();
+    for view in settings.list().into_iter().filter(|view| view.set) {
+        if view.spec.sensitive && !reveal {
+            export.left_out.push(view.key);
+        } else if let Some(value) = settings.reveal(&view.key)? {
+            export.settings.insert(view.key, value);
+        }
+    }
+    Ok(export)
+}
+
+/// The form of both export and import.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Export {
+    settings: BTreeMap<String, Value>,
+    /// Sensitive settings that are set and not shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
+}
+
+/// Longest file that is taken, in bytes.
+const IMPORT_MAX: u64 = 1024 * 1024;
+
+fn imported(file: &Path) -> Result<Export, Failure> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(IMPORT_MAX).read_to_end(&mut bytes)
+    } else {
+        File::open(file).and_then(|file| file.take(IMPORT_MAX).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::new(Exit::Io, format!("{} cannot be read: {error}", file.display())))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        // Where, and not what: the file may hold secrets.
+        let text = format!(
+            "{} is no export of settings (line {}, column {})",
+            file.display(),
+            error.line(),
+            error.column()
+        );
+        Failure::new(Exit::Data, text).hint("nothing was changed; postern settings export shows the form")
+    })
 }
 
 async fn change(authority: &Authority, set: Set) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use fieldcrypt::{RecoveryKey, SlotId, SlotKind, SlotSecret};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::backup::{Changed, of_existing};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::Column;
@@ -176,6 +177,9 @@ pub(super) fn new_recovery_key() -> Result<(SlotSecret, Zeroizing<String>), Fail
 }
 
 fn tell(context: &Context, done: &str, id: SlotId, shown: Option<&Zeroizing<String>>) -> Result<(), Failure> {
+    if let Some(text) = of_existing(context, Changed::Slot) {
+        context.output.warn(&text);
+    }
     match shown {
         None => context.output.done(&json!({ "Slot": id.0 }), done),
         Some(key) => context.output.answer(

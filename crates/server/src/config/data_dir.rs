@@ -89,6 +89,11 @@ impl DataDir {
         self.0.join(DATABASE)
     }
 
+    /// Where the database of a directory is that may not be there yet.
+    pub(crate) fn database_in(path: &Path) -> PathBuf {
+        path.join(DATABASE)
+    }
+
     pub(crate) fn has_database(&self) -> bool {
         self.database().exists()
     }

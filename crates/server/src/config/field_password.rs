@@ -86,13 +86,19 @@ impl FieldPassword {
     /// # Errors
     /// See [`FieldPasswordError`].
     pub(crate) fn read(&self, ask: Ask) -> Result<SlotSecret, FieldPasswordError> {
+        self.open(ask).map(|opener| opener.secret)
+    }
+
+    /// The same, with its text where it is a password: a backup is sealed to that too.
+    ///
+    /// # Errors
+    /// See [`FieldPasswordError`].
+    pub(crate) fn open(&self, ask: Ask) -> Result<Opener, FieldPasswordError> {
         match self {
-            Self::Given(given) => given.read().map(Opener::into_secret),
-            Self::Fallback(path) if path.exists() => secret_file::text(path)
-                .map(|text| SlotSecret::password(&text))
-                .map_err(Into::into),
+            Self::Given(given) => given.read(),
+            Self::Fallback(path) if path.exists() => Ok(Opener::password(secret_file::text(path)?)),
             Self::Fallback(path) => match ask().map_err(FieldPasswordError::Asking)? {
-                Some(text) => Ok(SlotSecret::password(&text)),
+                Some(text) => Ok(Opener::password(text)),
                 None => Err(FieldPasswordError::Missing { path: path.clone() }),
             },
         }
@@ -102,8 +108,8 @@ impl FieldPassword {
     /// database is.
     ///
     /// # Errors
-    /// As [`FieldPassword::read`]; also when it is short, lies with the data, or cannot be made.
-    pub(crate) fn read_or_make(&self, data: &DataDir) -> Result<SlotSecret, FieldPasswordError> {
+    /// As [`FieldPassword::open`]; also when it is short, lies with the data, or cannot be made.
+    pub(crate) fn open_or_make(&self, data: &DataDir) -> Result<Opener, FieldPasswordError> {
         if let Self::Fallback(path) | Self::Given(Given::File(path)) = self
             && path.as_os_str() != "-"
             && !path.exists()
@@ -112,15 +118,23 @@ impl FieldPassword {
         }
         let opener = match self {
             Self::Given(given) => given.read()?,
-            Self::Fallback(path) => Opener::Password(secret_file::text(path)?),
+            Self::Fallback(path) => Opener::password(secret_file::text(path)?),
         };
-        match &opener {
-            Opener::Password(text) if text.chars().count() < FIELD_PASSWORD_MINIMUM => {
+        match &opener.password {
+            Some(text) if text.chars().count() < FIELD_PASSWORD_MINIMUM => {
                 Err(FieldPasswordError::TooShort {
                     from: self.to_string(),
                 })
             }
-            Opener::Password(_) | Opener::Key(_) => Ok(opener.into_secret()),
+            Some(_) | None => Ok(opener),
+        }
+    }
+
+    /// Whether somebody said where it is, or the file that stands in is there: whether reading it asks nobody.
+    pub(crate) fn is_there(&self) -> bool {
+        match self {
+            Self::Given(_) => true,
+            Self::Fallback(path) => path.exists(),
         }
     }
 
@@ -157,17 +171,26 @@ impl std::fmt::Display for FieldPassword {
     }
 }
 
-/// What was read, before it is only an opener of slots.
-enum Opener {
-    Password(Zeroizing<String>),
-    Key(SlotSecret),
+/// What was read.
+pub(crate) struct Opener {
+    /// Opens a slot of the database.
+    pub(crate) secret: SlotSecret,
+    /// Its text, where it is a password and neither a key file nor a recovery key.
+    pub(crate) password: Option<Zeroizing<String>>,
 }
 
 impl Opener {
-    fn into_secret(self) -> SlotSecret {
-        match self {
-            Self::Password(text) => SlotSecret::password(&text),
-            Self::Key(secret) => secret,
+    fn password(text: Zeroizing<String>) -> Self {
+        Self {
+            secret: SlotSecret::password(&text),
+            password: Some(text),
+        }
+    }
+
+    const fn key(secret: SlotSecret) -> Self {
+        Self {
+            secret,
+            password: None,
         }
     }
 }
@@ -175,12 +198,12 @@ impl Opener {
 impl Given {
     fn read(&self) -> Result<Opener, FieldPasswordError> {
         match self {
-            Self::File(path) | Self::Pipe(path) => Ok(Opener::Password(secret_file::text(path)?)),
+            Self::File(path) | Self::Pipe(path) => Ok(Opener::password(secret_file::text(path)?)),
             Self::KeyFile(path) => {
                 let bytes = secret_file::bytes(path)?;
                 let secret = SlotSecret::key_file(bytes.to_vec());
                 secret
-                    .map(Opener::Key)
+                    .map(Opener::key)
                     .map_err(|source| FieldPasswordError::KeyFile {
                         path: path.clone(),
                         source,
@@ -189,9 +212,9 @@ impl Given {
             Self::RecoveryKey(path) => {
                 let key = RecoveryKey::parse(&secret_file::text(path)?);
                 let key = key.map_err(|source| FieldPasswordError::RecoveryKey { source })?;
-                Ok(Opener::Key(SlotSecret::recovery_key(key)))
+                Ok(Opener::key(SlotSecret::recovery_key(key)))
             }
-            Self::Command(command) => printed_by(command).map(Opener::Password),
+            Self::Command(command) => printed_by(command).map(Opener::password),
         }
     }
 }
@@ -302,13 +325,13 @@ mod tests {
         let f = fixture();
         let path = f.folder.path().join("config/postern/field-password");
         let fallback = FieldPassword::Fallback(path.clone());
-        assert!(fallback.read_or_make(&f.data).is_ok());
+        assert!(fallback.open_or_make(&f.data).is_ok());
         let first = std::fs::read(&path).expect("made");
         assert_eq!(first.len(), 53);
         let mode = |path: &Path| std::fs::metadata(path).expect("there").mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().expect("folder")), 0o700);
-        assert!(fallback.read_or_make(&f.data).is_ok() && fallback.read(nobody).is_ok());
+        assert!(fallback.open_or_make(&f.data).is_ok() && fallback.read(nobody).is_ok());
         assert_eq!(std::fs::read(&path).expect("there"), first);
     }
 
@@ -317,7 +340,7 @@ mod tests {
         let f = fixture();
         std::fs::write(f.folder.path().join("field-password.new"), "").expect("left");
         let fallback = FieldPassword::Fallback(f.folder.path().join("field-password"));
-        assert!(fallback.read_or_make(&f.data).is_ok());
+        assert!(fallback.open_or_make(&f.data).is_ok());
     }
 
     #[test]
@@ -326,7 +349,7 @@ mod tests {
         let path = f.data.path().join("sub/../field-password");
         let given = FieldPassword::Given(Given::File(path.clone()));
         assert!(matches!(
-            given.read_or_make(&f.data),
+            given.open_or_make(&f.data),
             Err(FieldPasswordError::InDataDir { .. })
         ));
         assert!(!path.exists());
@@ -337,7 +360,7 @@ mod tests {
         let f = fixture();
         let short = FieldPassword::Given(Given::File(written(&f, b"fourteen chars\n")));
         assert!(matches!(
-            short.read_or_make(&f.data),
+            short.open_or_make(&f.data),
             Err(FieldPasswordError::TooShort { .. })
         ));
         assert!(short.read(nobody).is_ok());
@@ -363,7 +386,7 @@ mod tests {
     fn a_command_gives_what_it_prints_and_its_failure_is_told() {
         let f = fixture();
         let from =
-            |command: &str| FieldPassword::Given(Given::Command(command.to_owned())).read_or_make(&f.data);
+            |command: &str| FieldPassword::Given(Given::Command(command.to_owned())).open_or_make(&f.data);
         assert!(from("echo 'a long enough password'").is_ok());
         for (command, word) in [
             ("echo 'a long enough password'; exit 3", "exit status: 3"),
@@ -379,7 +402,7 @@ mod tests {
     fn a_key_file_has_thirty_two_bytes_or_more() {
         let f = fixture();
         let from =
-            |bytes: &[u8]| FieldPassword::Given(Given::KeyFile(written(&f, bytes))).read_or_make(&f.data);
+            |bytes: &[u8]| FieldPassword::Given(Given::KeyFile(written(&f, bytes))).open_or_make(&f.data);
         assert!(matches!(from(&[7; 31]), Err(FieldPasswordError::KeyFile { .. })));
         assert!(from(&[7; 32]).is_ok());
     }

@@ -159,6 +159,15 @@ mod tests {
             refused.ends_with("a key database, which is not known"),
             "{refused}"
         );
+        let refused = read("[backup]\nevry = \"1h\"").expect_err("unknown").to_string();
+        assert!(refused.ends_with("did you mean backup.every?"), "{refused}");
+    }
+
+    #[test]
+    fn the_keys_of_a_table_have_its_name_before_them() {
+        let file = read("[backup]\nevery = \"1h\"\nkeep_daily = 3").expect("read");
+        let keys: Vec<_> = file.values.keys().copied().collect();
+        assert_eq!(keys, ["backup.every", "backup.keep_daily"]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 16] = [
+pub(super) static KEYS: &[Key] = &[
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -96,6 +96,31 @@ pub(super) static KEYS: [Key; 16] = [
     ),
     // A file outside the data directory that notices when the whole database is put back from an older copy.
     key("witness", "POSTERN_WITNESS", Kind::Text, ""),
+    // The folder into which the server puts backups by itself; empty: it makes none.
+    key("backup.dir", "POSTERN_BACKUP_DIR", Kind::Text, ""),
+    // How old the newest of them may become.
+    key("backup.every", "POSTERN_BACKUP_EVERY", Kind::Text, "24h"),
+    // Of how many days, weeks and months the newest stays.
+    key(
+        "backup.keep_daily",
+        "POSTERN_BACKUP_KEEP_DAILY",
+        Kind::Number,
+        "7",
+    ),
+    key(
+        "backup.keep_weekly",
+        "POSTERN_BACKUP_KEEP_WEEKLY",
+        Kind::Number,
+        "4",
+    ),
+    key(
+        "backup.keep_monthly",
+        "POSTERN_BACKUP_KEEP_MONTHLY",
+        Kind::Number,
+        "6",
+    ),
+    // Public keys that backups are sealed to (age1…, ssh-…); empty: they are sealed to the field password.
+    key("backup.recipients", "POSTERN_BACKUP_RECIPIENTS", Kind::List, ""),
     // Which events are logged: error, warn, info, debug, trace, or a filter such as `warn,postern=debug`.
     key("log", "POSTERN_LOG", Kind::Text, "info"),
     // text, json, or auto: text at a terminal, else JSON.

@@ -43,7 +43,7 @@ pub(super) struct Layers(BTreeMap<&'static str, Raw>);
 impl Layers {
     pub(super) fn new(flags: &Flags, environment: &Environment, file: &File) -> Result<Self, ConfigError> {
         let mut given = BTreeMap::new();
-        for key in &KEYS {
+        for key in KEYS {
             if let (Some(value), Some(path)) = (file.values.get(key.name), &file.path) {
                 let source = Source::File(path.clone());
                 let words = words(value, key.kind).ok_or_else(|| ConfigError::Value {

@@ -7,6 +7,7 @@
 //! flags ──────────┘          keys.rs: the one list of keys
 //! ```
 
+mod backup;
 mod base_url;
 pub(crate) mod data_dir;
 mod environment;
@@ -18,6 +19,7 @@ pub(crate) mod reexec;
 pub(crate) mod secret_file;
 mod tls;
 
+pub(crate) use backup::BackupConfig;
 pub(crate) use base_url::BaseUrl;
 pub(crate) use environment::Environment;
 pub(crate) use layers::Source;
@@ -92,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) signing_key_max_age: Option<Duration>,
     /// Where the witness is, if there is one.
     pub(crate) witness: Option<PathBuf>,
+    /// The backups that the server makes by itself.
+    pub(crate) backup: BackupConfig,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// Every key with its value and where that came from.
@@ -182,6 +186,7 @@ impl Config {
                     Err("it is an absolute path".to_owned())
                 }
             })?,
+            backup: BackupConfig::load(&layers)?,
             log,
             log_format: layers.parsed("log_format", |text| match text {
                 "auto" => Ok(LogFormat::Auto),

@@ -1,5 +1,6 @@
 //! What is wrong with this install, and how to mend it. Looks, and changes nothing.
 
+mod backup;
 mod clock;
 mod database;
 mod files;
@@ -80,6 +81,7 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
     };
     let mut findings = around_the_database(config);
     findings.extend(database::examine(config, ask));
+    backup::examine(config, &mut findings);
     findings
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn examine_running(config: &Config, authority: &Authority) -> Vec<Fin
     let mut findings = around_the_database(config);
     findings.push(database::of_running(authority));
     findings.push(clock::examine(Some(authority.clock().now().wall)));
+    backup::examine(config, &mut findings);
     findings
 }
 

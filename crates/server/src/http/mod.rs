@@ -8,6 +8,7 @@ mod access_keys;
 mod access_log;
 mod audit;
 mod auth;
+mod backup;
 mod cookies;
 mod doctor;
 mod error;

@@ -45,6 +45,10 @@ pub(crate) fn skeleton() -> OpenApi {
     let mut components = Components::new();
     components.add_security_scheme("bearerAuth", bearer("JWT", "An access token of a session."));
     components.add_security_scheme("accessKey", bearer("pst_ak", access_key));
+    components.add_security_scheme(
+        "operationToken",
+        bearer("JWT", "An operation token, of issuetoken/{operation}; good once."),
+    );
     components.add_security_scheme("refreshCookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     let error: RefOr<Schema> = ErrorBody::schema();
     components.schemas.insert(ErrorBody::name().into_owned(), error);

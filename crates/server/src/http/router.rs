@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::http::{
-    access_keys, audit, auth, doctor, health, jwks, keys, layers, limits, openapi, page, password, sessions,
-    settings,
+    access_keys, audit, auth, backup, doctor, health, jwks, keys, layers, limits, openapi, page, password,
+    sessions, settings,
 };
 use crate::web;
 
@@ -41,6 +41,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(keys::list)) //                                        GET keys
         .routes(routes!(keys::rotate)) //                                      POST keys/rotate
         .routes(routes!(keys::rotation)) //                                    GET keys/rotation
+        .routes(routes!(backup::create)) //                                    POST backup
         .routes(routes!(audit::list)) //                                       GET audit
         .routes(routes!(doctor::findings)) //                                  GET doctor
         .routes(routes!(openapi::document)) //                                 GET openapi.json

@@ -8,6 +8,7 @@ use fieldcrypt::{RecoveryKey, SlotInfo, SlotKind, SlotSecret};
 use serde_json::{Value, json};
 
 use super::named;
+use crate::cli::backup::{Changed, of_existing};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
@@ -77,6 +78,11 @@ impl Kind {
 }
 
 pub(super) fn run(context: &Context, arguments: &Rotate) -> Result<(), Failure> {
+    if !arguments.status
+        && let Some(text) = of_existing(context, Changed::Keys)
+    {
+        context.output.warn(&text);
+    }
     match arguments.kind {
         Some(kind) => rotate(context, kind, &arguments.keep),
         None if arguments.status => status(context),

@@ -111,7 +111,7 @@ fn authenticate(headers: &HeaderMap, app: &App) -> Result<Principal, HttpError> 
 }
 
 /// The token of the one `Authorization: Bearer …` header (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else {
         return None;

@@ -1,6 +1,7 @@
 //! The contract, in process: what the document says, what each credential opens, what bad input gets.
 
 use super::*;
+use crate::backup::Desk;
 use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
 use authcore::{
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 /// `3-http-contract.md`, as far as it goes by now.
-const CONTRACT: [&str; 34] = [
+const CONTRACT: [&str; 35] = [
     "delete /api/v1/access-keys/{id}",
     "delete /api/v1/sessions",
     "delete /api/v1/sessions/{id}",
@@ -48,6 +49,7 @@ const CONTRACT: [&str; 34] = [
     "post /api/v1/auth/refresh/logout",
     "post /api/v1/auth/signin",
     "post /api/v1/auth/status",
+    "post /api/v1/backup",
     "post /api/v1/keys/rotate",
     "post /api/v1/password/judge",
     "put /api/v1/password",
@@ -74,6 +76,7 @@ impl Server {
             authority: Arc::new(authority.expect("created")),
             config: Arc::new(config),
             doctor: Arc::new(|_| Vec::new()),
+            backup: Arc::new(Desk::new(None, folder.path().to_owned())),
         };
         Self {
             router: router(app.clone()),
@@ -214,6 +217,10 @@ async fn bearers(server: &Server, keys: &[(String, String)]) -> Vec<(String, Opt
         .operation_tokens()
         .issue(&principal, Operation::WebSocket)
         .expect("issued");
+    let backup = authority
+        .operation_tokens()
+        .issue(&principal, Operation::Backup)
+        .expect("issued");
     let mut all = vec![
         ("nothing".to_owned(), None),
         ("junk".to_owned(), Some("junk".to_owned())),
@@ -222,6 +229,7 @@ async fn bearers(server: &Server, keys: &[(String, String)]) -> Vec<(String, Opt
             "an operation token".to_owned(),
             Some(operation.expose_str().to_owned()),
         ),
+        ("operationToken".to_owned(), Some(backup.expose_str().to_owned())),
         (
             "a refresh token".to_owned(),
             Some(owner.refresh_token.expose_text().to_string()),
