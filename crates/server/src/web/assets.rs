@@ -8,6 +8,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
+/// RFC 9239.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// One file.
 pub(crate) struct Asset {
     name: &'static str,
@@ -34,7 +37,7 @@ impl Asset {
     /// Its media type.
     pub(crate) fn kind(&self) -> &'static str {
         match self.name.rsplit_once('.') {
-            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "js")) => SCRIPT,
             Some((_, "css")) => "text/css; charset=utf-8",
             Some((_, "svg")) => "image/svg+xml",
             Some(_) | None => "text/plain; charset=utf-8",
@@ -136,8 +139,8 @@ pub(crate) fn asset(version: &str, name: &str) -> Option<&'static Asset> {
 pub(super) fn modules() -> impl Iterator<Item = &'static str> {
     FILES
         .iter()
+        .filter(|file| file.kind() == SCRIPT)
         .map(|file| file.name)
-        .filter(|name| name.ends_with(".js"))
 }
 
 #[cfg(test)]

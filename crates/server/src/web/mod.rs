@@ -14,11 +14,11 @@ pub(crate) const ASSET_ROUTE: &str = "/assets/{version}/{*name}";
 static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
     let base = format!("/assets/{}", assets::version());
     // Told at once, the browser fetches all modules together instead of one after the other's imports.
-    let preloads: String = assets::modules()
-        .map(|name| format!("<link rel=\"modulepreload\" href=\"{base}/{name}\">\n"))
+    let preloads: Vec<String> = assets::modules()
+        .map(|name| format!("<link rel=\"modulepreload\" href=\"{base}/{name}\">"))
         .collect();
     include_str!("assets/index.html")
-        .replace("{preloads}", preloads.trim_end())
+        .replace("{preloads}", &preloads.join("\n"))
         .replace("{assets}", &base)
 });
 

@@ -1,10 +1,12 @@
 // The frame around every page of who is signed in: where one can go, which page is open, and the way out.
 import { html, useEffect, useRef, useState } from './view.js';
 import { instanceName } from './name.js';
+import { get } from './auth/api.js';
 import { signOut } from './auth/session.js';
 import { ActionError, Button, IconButton, useAction } from './parts/basics.js';
 import { Appearance } from './parts/appearance.js';
 import { Icon } from './parts/icon.js';
+import { useLoad } from './parts/load.js';
 import { Toasts } from './parts/toast.js';
 import { Overview } from './pages/overview.js';
 import { Sessions } from './pages/sessions.js';
@@ -25,6 +27,8 @@ const PLACES = [
   ['settings', 'Settings', 'settings', Settings],
   ['activity', 'Activity', 'activity', Activity],
 ];
+
+const ASK_MS = 10_000;
 
 const here = () => {
   const name = location.hash.replace(/^#\/?/, '');
@@ -71,6 +75,8 @@ export function House() {
     addEventListener('hashchange', turn);
     return () => removeEventListener('hashchange', turn);
   }, []);
+  // Asked for its refusal only: a session that is ended elsewhere shows the door within this time.
+  useLoad(() => get('/api/v1/password'), '', ASK_MS);
   const [path, title, , Page] = place;
   useEffect(() => {
     document.title = `${title} · ${instanceName}`;

@@ -139,7 +139,8 @@ tabs.listen((message) => {
   }
 });
 
-const isAttended = () => document.visibilityState === 'visible' && Date.now() - lastInput < ATTENDED_MS;
+/** Whether somebody is at the page: what it asks for by itself would else keep the session alive. */
+export const isAttended = () => document.visibilityState === 'visible' && Date.now() - lastInput < ATTENDED_MS;
 
 function planRenewal() {
   clearTimeout(timer);

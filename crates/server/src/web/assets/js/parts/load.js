@@ -1,8 +1,8 @@
 // Loading what a view shows: once, again on demand, again when a lost connection is back, and every so often while
-// somebody can see it.
+// somebody is at the page.
 import { useCallback, useEffect, useRef, useState } from '../view.js';
 import { watchConnection } from '../auth/connection.js';
-import { SignedOut } from '../auth/session.js';
+import { SignedOut, isAttended } from '../auth/session.js';
 
 /** `data` (null before the first answer), `error` of the last try, `reload`. `key` says when it is something else. */
 export function useLoad(load, key = '', every = 0) {
@@ -26,7 +26,7 @@ export function useLoad(load, key = '', every = 0) {
   useEffect(() => {
     reload();
     const stop = watchConnection((lost) => lost || reload());
-    const timer = every && setInterval(() => document.visibilityState === 'visible' && reload(), every);
+    const timer = every && setInterval(() => isAttended() && reload(), every);
     return () => {
       asked.current += 1;
       stop();
