@@ -18,7 +18,7 @@ import time
 MIB = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-POSTERN = os.path.join(ROOT, "target", "release", "postern")
+POSTERN = os.environ.get("BENCH_POSTERN", os.path.join(ROOT, "target", "release", "postern"))
 
 
 def timed(command, **more):

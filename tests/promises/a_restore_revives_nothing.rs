@@ -16,7 +16,8 @@ const NEW_PASSWORD: &str = "another horse altogether";
 
 fn access_key(postern: &Postern, name: &str) -> String {
     let created = postern.says_json(&["access-keys", "create", name, "--scope", "api"]);
-    format!("Bearer {}", created["Secret"].as_str().expect("a key"))
+    let secret = created.get("Secret").and_then(Value::as_str);
+    format!("Bearer {}", secret.expect("a key"))
 }
 
 fn opens(postern: &Postern, bearer: &str) -> bool {
