@@ -74,6 +74,13 @@ pub enum AuditEvent {
         /// Why.
         reason: SessionEnd,
     },
+    /// A session was let in on the host of an application, or may send browsers on without being asked.
+    GateOpened {
+        /// The session.
+        session: SessionId,
+        /// The host.
+        host: String,
+    },
     /// The access password was changed.
     PasswordChanged,
     /// A signin token was made.
@@ -158,6 +165,7 @@ impl AuditEvent {
             Self::PasswordRefused { .. } => "PasswordRefused",
             Self::SessionEnded { .. } => "SessionEnded",
             Self::SessionsEnded { .. } => "SessionsEnded",
+            Self::GateOpened { .. } => "GateOpened",
             Self::PasswordChanged => "PasswordChanged",
             Self::SigninTokenIssued => "SigninTokenIssued",
             Self::AccessKeyCreated { .. } => "AccessKeyCreated",
