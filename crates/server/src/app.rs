@@ -5,6 +5,7 @@ use std::sync::Arc;
 use authcore::Authority;
 
 use crate::doctor::Finding;
+use crate::gate::Gate;
 use crate::http::config::HttpConfig;
 
 /// What is wrong with the install of a running server.
@@ -19,4 +20,6 @@ pub(crate) struct App {
     pub(crate) config: Arc<HttpConfig>,
     /// What doctor says of a running server; asked on a thread where waiting is no harm.
     pub(crate) doctor: Arc<Examine>,
+    /// What the gate knows of it.
+    pub(crate) gate: Arc<Gate>,
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{access_keys, completions, config, keys, leak_test, password, sessions, settings, slots, tls};
+use super::{
+    access_keys, completions, config, gate, keys, leak_test, password, sessions, settings, slots, tls,
+};
 use crate::config::Flags;
 
 /// A single-password front door for self-hosted services, whose database is worthless to a thief.
@@ -104,6 +106,9 @@ pub(super) enum Command {
     /// The certificate that connections are shown
     #[command(subcommand)]
     Tls(tls::Command),
+    /// The gate: applications behind this sign-in, and the proxy in front of them
+    #[command(subcommand)]
+    Gate(gate::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -132,6 +137,7 @@ impl Command {
             | Self::Keys(_)
             | Self::Slots(_)
             | Self::Tls(_)
+            | Self::Gate(_)
             | Self::Config(_)
             | Self::LeakTest(_)
             | Self::Doctor

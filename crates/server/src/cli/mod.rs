@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod doctor;
 mod exit;
+mod gate;
 mod keys;
 mod leak_test;
 mod logging;
@@ -94,6 +95,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Keys(command) => keys::run(&context, &command).await,
             Command::Slots(command) => slots::run(&context, &command),
             Command::Tls(command) => tls::run(&context, &command),
+            Command::Gate(command) => gate::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

@@ -33,7 +33,7 @@ const fn key(name: &'static str, variable: &'static str, kind: Kind, default: &'
 }
 
 /// In the order in which `config check` shows them.
-pub(super) static KEYS: [Key; 16] = [
+pub(super) static KEYS: [Key; 17] = [
     // Where the database is; the default is looked for among several places.
     key("data_dir", "POSTERN_DATA_DIR", Kind::Text, ""),
     // The address the server listens on.
@@ -87,6 +87,8 @@ pub(super) static KEYS: [Key; 16] = [
         Kind::Text,
         "",
     ),
+    // Addresses and networks of proxies whose forwarded headers are believed.
+    key("trusted_proxies", "POSTERN_TRUSTED_PROXIES", Kind::List, ""),
     // A shell command that prints the field password.
     key(
         "field_password_command",
