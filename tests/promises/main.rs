@@ -13,6 +13,7 @@ mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
 mod certificates;
 mod every_row_of_the_contract;
+mod gate;
 mod keys_turn;
 mod killed_at_any_write;
 mod owner;

@@ -12,6 +12,8 @@ mod held;
 mod install;
 pub mod invariants;
 pub mod killed;
+pub mod proxies;
+pub mod wire;
 
 pub use database_file::{DatabaseFile, Pieces};
 pub use held::Held;

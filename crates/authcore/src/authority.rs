@@ -14,6 +14,7 @@ use crate::access_keys::AccessKeys;
 use crate::audit::AuditLog;
 use crate::backups::Backups;
 use crate::clock::Clock;
+use crate::gate::{Gate, Visitor};
 use crate::live::{Live, SeenToken};
 use crate::one_use::{OperationTokens, SigninTokens};
 use crate::password::{PASSWORD_ITERATIONS_MIN, PasswordPolicy, PasswordRecord, Passwords};
@@ -99,6 +100,7 @@ pub struct Authority {
     tls_keys: TlsKeys,
     rotations: Rotations,
     backups: Backups,
+    gate: Gate,
     store: Arc<Store>,
     live: Arc<Live>,
     clock: Clock,
@@ -219,6 +221,13 @@ impl Authority {
                 store: Arc::clone(&store),
                 clock: clock.clone(),
             },
+            gate: Gate::new(
+                Arc::clone(&store),
+                Arc::clone(&live),
+                clock.clone(),
+                Arc::clone(&hasher),
+                Arc::clone(&issuer),
+            ),
             rotations: Rotations::new(
                 Arc::clone(&store),
                 options.database.clone(),
@@ -292,6 +301,12 @@ impl Authority {
         &self.tls_keys
     }
 
+    /// The gate.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// Rotations of the data key by this process.
     #[must_use]
     pub const fn rotations(&self) -> &Rotations {
@@ -356,6 +371,18 @@ impl Authority {
             session: seen.session,
             proof: seen.proof.clone(),
         })
+    }
+
+    /// Who comes to the gate with this access key. Memory only.
+    ///
+    /// # Errors
+    /// For the log; the caller is told no more than that it failed.
+    pub fn visitor_with_key(&self, text: &str) -> Result<Visitor, Unauthorized> {
+        let key = AccessKeySecret::parse(text).ok_or(Unauthorized::AccessKey)?;
+        match self.access_keys.authenticate(&key) {
+            Some(Principal::Script { access_key, scopes }) => Ok(Visitor::Script { access_key, scopes }),
+            Some(Principal::Owner { .. }) | None => Err(Unauthorized::AccessKey),
+        }
     }
 
     fn first_sight(&self, bearer: &str, digest: [u8; 32]) -> Result<Arc<SeenToken>, Unauthorized> {

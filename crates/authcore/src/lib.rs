@@ -18,6 +18,7 @@ mod authority;
 mod backups;
 mod client;
 mod clock;
+mod gate;
 mod ids;
 mod live;
 mod one_use;
@@ -39,13 +40,17 @@ pub use authority::{Authority, AuthorityOptions, Unauthorized};
 pub use backups::Backups;
 pub use client::Client;
 pub use clock::{Clock, Moment, Monotonic, WallTime};
+pub use gate::{
+    BrowserState, BrowserStateMark, Entered, Gate, GateCookie, GateScope, GateScopeError, HANDOFF_CODE_LIFE,
+    HandoffCode, HandoffError, Visitor,
+};
 pub use ids::{AccessKeyId, AuditEventId, SessionId, SigningKeyId, TokenId};
 pub use one_use::{OneUseError, OperationTokens, SigninTokenAuthority, SigninTokens};
 pub use password::{
     AccessPassword, Busy, ChangeAuthority, ChangeError, PASSWORD_BYTES_MAX, PASSWORD_ITERATIONS_MAX,
     PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation, TooLong, VerifyError,
 };
-pub use principal::{Permission, Principal, Scope, Scopes};
+pub use principal::{Permission, Principal, Scope, ScopeError, Scopes};
 pub use rotations::Rotations;
 pub use session::{
     BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError,
@@ -62,6 +67,7 @@ pub use store::{
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;
+pub use token::assertion::ASSERTION_LIFE;
 pub use token::jwt::Refused;
 pub use token::operation::{OPERATION_TOKEN_LIFE, Operation, OperationToken};
 pub use token::signin::{SIGNIN_TOKEN_LIFE_MAX, SigninToken};

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
@@ -38,17 +39,36 @@ pub(crate) struct LiveSession {
     pub(crate) revision: i64,
     pub(crate) successor: Option<Successor>,
     last_seen: AtomicI64,
+    /// When a use at the gate was handed to the writer last.
+    touched: AtomicI64,
 }
 
 impl LiveSession {
     pub(crate) fn new(session: Session, revision: i64, successor: Option<Successor>) -> Self {
         let last_seen = AtomicI64::new(session.rotated.unix_ms());
+        let active = session
+            .gate_used
+            .map_or(session.rotated, |used| used.max(session.rotated));
+        let touched = AtomicI64::new(active.unix_ms());
         Self {
             session,
             revision,
             successor,
             last_seen,
+            touched,
         }
+    }
+
+    /// Whether a use is to be written down, since the one before was that long ago. True for one caller only.
+    pub(crate) fn touched(&self, now: WallTime, every: Duration) -> bool {
+        let before = self.touched.load(Ordering::Relaxed);
+        let due = now
+            .since(WallTime::from_unix_ms(before))
+            .is_some_and(|age| age >= every);
+        due && self
+            .touched
+            .compare_exchange(before, now.unix_ms(), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     pub(crate) fn saw(&self, now: WallTime) {

@@ -1,7 +1,10 @@
 //! Who asks, once a credential was checked, and what they may do.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::gate::{self, GateScope, GateScopeError};
 use crate::ids::{AccessKeyId, SessionId};
 use crate::token::access::SessionProof;
 
@@ -47,37 +50,69 @@ impl Principal {
 }
 
 /// One thing an access key is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// `api`: read and change over the API, but no passwords, keys or tokens.
-    #[serde(rename = "api")]
     Api,
     /// `api:read`: read over the API.
-    #[serde(rename = "api:read")]
     ApiRead,
     /// `metrics`: read the metrics.
-    #[serde(rename = "metrics")]
     Metrics,
+    /// `gate:…`: pass the gate to one host.
+    Gate(GateScope),
+}
+
+/// A text that is no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// No scope begins like that.
+    #[error("the scopes are api, api:read, metrics and gate:HOST")]
+    Unknown,
+    /// It is of the gate, and not well-formed.
+    #[error(transparent)]
+    Gate(#[from] GateScopeError),
 }
 
 impl Scope {
-    /// Every scope there is.
-    pub const ALL: [Self; 3] = [Self::Api, Self::ApiRead, Self::Metrics];
+    /// Every scope of this server's own API.
+    pub const OF_THE_API: [Self; 3] = [Self::Api, Self::ApiRead, Self::Metrics];
 
     /// The name, as written in requests and lists.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Api => "api",
             Self::ApiRead => "api:read",
             Self::Metrics => "metrics",
-        }
+            Self::Gate(scope) => return Cow::Owned(scope.to_string()),
+        })
     }
 
     /// The scope of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    ///
+    /// # Errors
+    /// See [`ScopeError`].
+    pub fn from_name(name: &str) -> Result<Self, ScopeError> {
+        if name.starts_with(gate::SCOPE_PREFIX) {
+            return Ok(Self::Gate(GateScope::parse(name)?));
+        }
+        Self::OF_THE_API
+            .into_iter()
+            .find(|scope| scope.name() == name)
+            .ok_or(ScopeError::Unknown)
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).map_err(serde::de::Error::custom)
     }
 }
 
@@ -108,7 +143,16 @@ impl Scopes {
             | (Scope::Metrics, Permission::Metrics) => true,
             (Scope::Api, Permission::Metrics)
             | (Scope::ApiRead, Permission::Write | Permission::Metrics)
-            | (Scope::Metrics, Permission::Read | Permission::Write) => false,
+            | (Scope::Metrics, Permission::Read | Permission::Write)
+            | (Scope::Gate(_), Permission::Read | Permission::Write | Permission::Metrics) => false,
+        })
+    }
+
+    /// Whether one of them covers a request at the gate; none of the API's does.
+    pub(crate) fn pass_the_gate(&self, host: &str, path: &str, method: &str) -> bool {
+        self.0.iter().any(|scope| match scope {
+            Scope::Gate(gate) => gate.covers(host, path, method),
+            Scope::Api | Scope::ApiRead | Scope::Metrics => false,
         })
     }
 }
@@ -127,19 +171,26 @@ mod tests {
             (Scope::Api, [true, true, false]),
             (Scope::ApiRead, [true, false, false]),
             (Scope::Metrics, [false, false, true]),
+            (
+                Scope::from_name("gate:app.example.org").expect("a scope"),
+                [false, false, false],
+            ),
         ];
         for (scope, expected) in table {
             let allowed = [Permission::Read, Permission::Write, Permission::Metrics]
-                .map(|what| script(scope).may(what));
+                .map(|what| script(scope.clone()).may(what));
             assert_eq!(allowed, expected, "{scope:?}");
         }
     }
 
     #[test]
     fn a_name_reads_back_and_an_unknown_one_does_not() {
-        for scope in Scope::ALL {
-            assert_eq!(Scope::from_name(scope.name()), Some(scope));
+        let gate = Scope::from_name("gate:app.example.org/api:GET").expect("a scope");
+        for scope in Scope::OF_THE_API.into_iter().chain([gate]) {
+            assert_eq!(Scope::from_name(&scope.name()), Ok(scope.clone()));
+            let json = serde_json::to_string(&scope).expect("JSON");
+            assert_eq!(serde_json::from_str::<Scope>(&json).expect("reads back"), scope);
         }
-        assert_eq!(Scope::from_name("API"), None);
+        assert_eq!(Scope::from_name("API"), Err(ScopeError::Unknown));
     }
 }

@@ -6,6 +6,7 @@ use authcore::Authority;
 
 use crate::backup::Desk;
 use crate::doctor::Finding;
+use crate::gate::Gate;
 use crate::http::config::HttpConfig;
 
 /// What is wrong with the install of a running server.
@@ -22,4 +23,6 @@ pub(crate) struct App {
     pub(crate) doctor: Arc<Examine>,
     /// Who makes backups.
     pub(crate) backup: Arc<Desk>,
+    /// What the gate knows of it.
+    pub(crate) gate: Arc<Gate>,
 }

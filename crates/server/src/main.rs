@@ -6,6 +6,7 @@ mod causes;
 mod cli;
 mod config;
 mod doctor;
+mod gate;
 mod http;
 mod leak_test;
 mod listener;

@@ -87,6 +87,13 @@ pub enum AuditEvent {
         /// Why.
         reason: SessionEnd,
     },
+    /// A session was let in on the host of an application, or may send browsers on without being asked.
+    GateOpened {
+        /// The session.
+        session: SessionId,
+        /// The host.
+        host: String,
+    },
     /// The access password was changed.
     PasswordChanged,
     /// A signin token was made.
@@ -183,6 +190,7 @@ impl AuditEvent {
             Self::PasswordRefused { .. } => "PasswordRefused",
             Self::SessionEnded { .. } => "SessionEnded",
             Self::SessionsEnded { .. } => "SessionsEnded",
+            Self::GateOpened { .. } => "GateOpened",
             Self::PasswordChanged => "PasswordChanged",
             Self::SigninTokenIssued => "SigninTokenIssued",
             Self::AccessKeyCreated { .. } => "AccessKeyCreated",

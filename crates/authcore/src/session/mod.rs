@@ -285,6 +285,8 @@ impl Sessions {
             way,
             wrong_nonces: 0,
             client: client.clone(),
+            gate: Vec::new(),
+            gate_used: None,
         });
         let access_token = self.access_token(id, &proof, now)?;
         let tokens = token_set(id, secret, turn, access_token, &session, now);

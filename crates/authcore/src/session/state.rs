@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::clock::WallTime;
+use crate::gate::GateGrant;
 use crate::ids::SessionId;
 use crate::token::access::{AccessToken, SessionProof};
 use crate::token::hashed::{HashedToken, PlainToken, TokenHasher, TokenUse};
 
-/// A session that is not remembered ends this long after its last refresh.
+/// A session that is not remembered ends this long after its last refresh or use at the gate.
 pub const BROWSER_SESSION_IDLE: Duration = Duration::from_secs(2 * 3600);
 
-/// A remembered session ends this long after its last refresh (NIST SP 800-63B-4 section 2.1.3: at most 30 days at AAL1).
+/// A remembered session ends this long after its last refresh or use at the gate (NIST SP 800-63B-4 section 2.1.3: at most 30 days at AAL1).
 pub const REMEMBERED_SESSION_IDLE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Every session ends this long after the sign-in, however busy.
@@ -76,12 +77,20 @@ pub(crate) struct Session {
     pub(crate) wrong_nonces: u8,
     /// Who refreshed last.
     pub(crate) client: Client,
+    /// Gate cookies that belong to it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gate: Vec<GateGrant>,
+    /// When one of them was used last, to ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gate_used: Option<WallTime>,
 }
 
 impl Session {
-    /// When the session ends by itself: idle or absolute limit, whichever comes first.
+    /// When the session ends by itself: idle or absolute limit, whichever comes first. Who works in an application behind
+    /// the gate is not idle.
     pub(crate) fn ends(&self) -> WallTime {
-        self.rotated
+        self.gate_used
+            .map_or(self.rotated, |used| used.max(self.rotated))
             .plus(self.remember.idle())
             .min(self.created.plus(SESSION_ABSOLUTE))
     }

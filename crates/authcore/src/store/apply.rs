@@ -61,6 +61,21 @@ pub(super) fn apply(
             session,
             successor.as_ref(),
         ),
+        Change::OpenGate {
+            id,
+            expected_revision,
+            session,
+            successor,
+            event,
+        } => {
+            let successor = successor.as_ref();
+            let outcome = sessions::replace(connection, room, *id, *expected_revision, session, successor)?;
+            if outcome == Outcome::Done {
+                audit::record(connection, room, request, event.clone())?;
+            }
+            Ok(outcome)
+        }
+        Change::TouchSession { id, used } => sessions::touch(connection, room, *id, *used),
         Change::EndSession { id, reason } => sessions::end(connection, room, request, *id, *reason),
         Change::EndSessions { keep, reason } => sessions::end_all(connection, room, request, *keep, *reason),
         Change::AddSigninToken { hash, record } => {

@@ -42,6 +42,19 @@ pub(crate) enum Change {
         session: Box<Session>,
         successor: Option<Successor>,
     },
+    /// A new gate cookie of the session. Stale when somebody else was first.
+    OpenGate {
+        id: SessionId,
+        expected_revision: i64,
+        session: Box<Session>,
+        successor: Option<Successor>,
+        event: AuditEvent,
+    },
+    /// A gate cookie of the session was used.
+    TouchSession {
+        id: SessionId,
+        used: WallTime,
+    },
     EndSession {
         id: SessionId,
         reason: SessionEnd,

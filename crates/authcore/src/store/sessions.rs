@@ -107,6 +107,30 @@ pub(super) fn replace(
     Ok(Outcome::Done)
 }
 
+/// Notes a use at the gate; where a refresh is in the same transaction, that one counts.
+pub(super) fn touch(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    id: SessionId,
+    used: WallTime,
+) -> Result<Outcome, StoreError> {
+    let Some(live) = room.live.session(id) else {
+        return Ok(Outcome::NotFound);
+    };
+    let session = Session {
+        gate_used: live.session.gate_used.max(Some(used)),
+        ..live.session.clone()
+    };
+    replace(
+        connection,
+        room,
+        id,
+        live.revision,
+        &session,
+        live.successor.as_ref(),
+    )
+}
+
 pub(super) fn end(
     connection: &Connection,
     room: &mut Room<'_>,

@@ -55,6 +55,12 @@ impl HashedToken {
         &self.0
     }
 
+    /// Reads the text form: 43 characters of base64url.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     /// Whether both are the hash of the same token; constant time.
     #[must_use]
     pub(crate) fn matches(&self, other: &Self) -> bool {
@@ -71,12 +77,7 @@ impl Serialize for HashedToken {
 impl<'de> Deserialize<'de> for HashedToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("not a token hash"))
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a token hash"))
     }
 }
 
@@ -89,6 +90,9 @@ pub(crate) enum TokenUse {
     RefreshNonce,
     SigninToken,
     AccessKey,
+    GateCookie,
+    HandoffCode,
+    BrowserState,
 }
 
 impl TokenUse {
@@ -100,6 +104,9 @@ impl TokenUse {
             Self::RefreshNonce => b"postern/v1/token/refresh-nonce\0",
             Self::SigninToken => b"postern/v1/token/signin\0",
             Self::AccessKey => b"postern/v1/token/access-key\0",
+            Self::GateCookie => b"postern/v1/token/gate-cookie\0",
+            Self::HandoffCode => b"postern/v1/token/handoff-code\0",
+            Self::BrowserState => b"postern/v1/token/browser-state\0",
         }
     }
 }

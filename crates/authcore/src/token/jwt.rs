@@ -23,7 +23,7 @@ const TOKEN_MAX: usize = 2048;
 pub(crate) const AUDIENCE: &str = "postern-api";
 
 /// The one identity there is.
-const SUBJECT: &str = "admin";
+pub(crate) const SUBJECT: &str = "admin";
 
 /// The `typ` of a token: the kinds are mutually exclusive (RFC 8725 section 3.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) enum TokenType {
     /// RFC 9068 section 2.1.
     Access,
     Operation,
+    /// For an application behind the gate; accepted nowhere here.
+    Assertion,
 }
 
 impl TokenType {
@@ -38,6 +40,7 @@ impl TokenType {
         match self {
             Self::Access => "at+jwt",
             Self::Operation => "op+jwt",
+            Self::Assertion => "gate+jwt",
         }
     }
 }
@@ -132,7 +135,7 @@ impl SigningPair {
     }
 
     /// Signs the claims.
-    pub(crate) fn sign(&self, kind: TokenType, claims: &Claims) -> Result<String, SigningFailed> {
+    pub(crate) fn sign(&self, kind: TokenType, claims: &impl Serialize) -> Result<String, SigningFailed> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(kind.name().to_owned());
         header.kid = Some(self.kid.as_str().to_owned());

@@ -1,6 +1,7 @@
 //! The promises of the authority, over a real database file, with time moved by hand.
 #![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod gate;
 mod house;
 mod other_processes;
 mod passwords;

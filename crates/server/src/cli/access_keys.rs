@@ -29,9 +29,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     /// A name of its own, 1 to 64 characters
     name: String,
-    /// What it is good for; may be given several times
-    #[arg(long, value_name = "SCOPE", default_value = "api:read", value_parser = ["api", "api:read", "metrics"])]
-    scope: Vec<String>,
+    /// What it is good for: api, api:read, metrics, or gate:HOST, `gate:HOST/PATH:GET,POST` for an application behind the
+    /// gate; may be given several times
+    #[arg(long, value_name = "SCOPE", default_value = "api:read", value_parser = Scope::from_name)]
+    scope: Vec<Scope>,
     /// How long it is good, at most 366 days
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = duration)]
     expires: Duration,
@@ -49,13 +50,8 @@ const COLUMNS: [Column; 6] = [
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Create(Create { name, scope, expires }) => {
-            let scopes = scope
-                .iter()
-                .map(|name| Scope::from_name(name))
-                .collect::<Option<_>>();
-            let scopes = scopes
-                .and_then(Scopes::new)
-                .ok_or_else(|| Failure::new(Exit::Usage, "the scopes are api, api:read and metrics"))?;
+            let scopes = Scopes::new(scope)
+                .ok_or_else(|| Failure::new(Exit::Usage, "an access key has at least one scope"))?;
             let created = context
                 .with_authority(async |authority| {
                     let keys = authority.access_keys();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    access_keys, backup, completions, config, keys, leak_test, password, sessions, settings, slots, tls,
+    access_keys, backup, completions, config, gate, keys, leak_test, password, sessions, settings, slots, tls,
 };
 use crate::config::Flags;
 
@@ -109,6 +109,9 @@ pub(super) enum Command {
     /// Encrypted backups, each proven when it is made
     #[command(subcommand)]
     Backup(backup::Command),
+    /// The gate: applications behind this sign-in, and the proxy in front of them
+    #[command(subcommand)]
+    Gate(gate::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -138,6 +141,7 @@ impl Command {
             | Self::Slots(_)
             | Self::Tls(_)
             | Self::Backup(_)
+            | Self::Gate(_)
             | Self::Config(_)
             | Self::LeakTest(_)
             | Self::Doctor

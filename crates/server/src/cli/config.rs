@@ -1,17 +1,27 @@
 //! `postern config`.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::Failure;
 use super::output::Column;
+use crate::gate::application::{Application, PathRule};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Show every value that counts, and where it comes from; fails if one is not understood
     Check,
 }
+
+const APPLICATIONS: [Column; 6] = [
+    Column::new("APPLICATION", "Name"),
+    Column::new("HOSTS", "Hosts"),
+    Column::new("UPSTREAM", "Upstream"),
+    Column::new("OPEN", "Open"),
+    Column::new("CLOSED", "Closed"),
+    Column::new("HEADERS", "Headers"),
+];
 
 const COLUMNS: [Column; 3] = [
     Column::new("KEY", "Key"),
@@ -34,8 +44,32 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
                 "File": config.file.as_ref().map(|path| path.display().to_string()),
                 "FieldPassword": config.field_password.to_string(),
                 "Values": values.collect::<Vec<_>>(),
+                "Applications": config.applications.0.iter().map(application).collect::<Vec<_>>(),
             });
-            context.output.list(&json, "Values", &COLUMNS)
+            let mut lists: Vec<(&str, &[Column])> = vec![("Values", &COLUMNS)];
+            if !config.applications.0.is_empty() {
+                lists.push(("Applications", &APPLICATIONS));
+            }
+            context.output.lists(&json, &lists, "")
         }
     }
+}
+
+/// What an application gets besides is shown by name: a value may hold what it should not.
+fn application(application: &Application) -> Value {
+    let texts = |rules: &[PathRule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let added = application.headers.iter().map(|header| header.name.as_str());
+    let headers = application
+        .identity
+        .iter()
+        .map(|header| header.name())
+        .chain(added);
+    json!({
+        "Name": application.name,
+        "Hosts": application.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "Upstream": application.upstream,
+        "Open": texts(&application.open),
+        "Closed": texts(&application.closed),
+        "Headers": headers.collect::<Vec<_>>(),
+    })
 }

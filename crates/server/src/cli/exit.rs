@@ -85,9 +85,10 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let hint = match &error {
-            ConfigError::File(_) | ConfigError::NotText(_) | ConfigError::Value { .. } => {
-                "docs/configuration.md lists every key and what it takes"
-            }
+            ConfigError::File(_)
+            | ConfigError::NotText(_)
+            | ConfigError::Value { .. }
+            | ConfigError::Application { .. } => "docs/configuration.md lists every key and what it takes",
             ConfigError::NoPlace(_) => "set HOME, or give --data-dir and --field-password-file",
             ConfigError::TwoSecrets { .. } => "take one of them away",
         };

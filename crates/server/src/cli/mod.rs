@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod doctor;
 mod exit;
+mod gate;
 mod keys;
 mod leak_test;
 mod logging;
@@ -96,6 +97,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Slots(command) => slots::run(&context, &command),
             Command::Tls(command) => tls::run(&context, &command),
             Command::Backup(command) => backup::run(&context, &command),
+            Command::Gate(command) => gate::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
             Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

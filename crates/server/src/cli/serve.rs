@@ -105,6 +105,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             let config = Arc::clone(config);
             move |authority| doctor::examine_running(&config, authority)
         }),
+        gate: Arc::new(config.gate(base)),
     };
     let mut locked_out = None;
     let until = async || {

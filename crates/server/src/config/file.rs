@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::applications;
 use super::environment::Environment;
 use super::keys::{KEYS, nearest};
 
 /// For the whole machine.
 const SYSTEM: &str = "/etc/postern/postern.toml";
+
+/// The table of applications, the one key that is no scalar and no list.
+const APPLICATION: &str = "application";
 
 /// Longest file read, in bytes.
 const MAXIMUM: u64 = 1024 * 1024;
@@ -22,6 +26,8 @@ pub(super) struct File {
     pub(super) path: Option<PathBuf>,
     /// By the key's name; every one is known.
     pub(super) values: BTreeMap<&'static str, Value>,
+    /// `[application.NAME]`, by name, as it stands there.
+    pub(super) applications: Table,
 }
 
 /// Why a configuration file is not used.
@@ -92,13 +98,18 @@ impl File {
             }
         })?;
         let mut values = BTreeMap::new();
+        let mut applications = Table::new();
         for (key, value) in flat(table) {
+            if key == APPLICATION {
+                applications = applications::table(&path, value)?;
+                continue;
+            }
             let known = KEYS
                 .iter()
                 .find(|known| known.name == key)
                 .ok_or_else(|| FileError::UnknownKey {
                     path: path.clone(),
-                    nearest: nearest(&key, KEYS.iter().map(|known| known.name)),
+                    nearest: nearest(&key, KEYS.iter().map(|known| known.name).chain([APPLICATION])),
                     key,
                 })?;
             values.insert(known.name, value);
@@ -106,6 +117,7 @@ impl File {
         Ok(Self {
             path: Some(path),
             values,
+            applications,
         })
     }
 }

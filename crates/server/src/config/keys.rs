@@ -87,6 +87,8 @@ pub(super) static KEYS: &[Key] = &[
         Kind::Text,
         "",
     ),
+    // Addresses and networks of proxies whose forwarded headers are believed.
+    key("trusted_proxies", "POSTERN_TRUSTED_PROXIES", Kind::List, ""),
     // A shell command that prints the field password.
     key(
         "field_password_command",

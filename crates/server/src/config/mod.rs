@@ -7,6 +7,7 @@
 //! flags ──────────┘          keys.rs: the one list of keys
 //! ```
 
+mod applications;
 mod backup;
 mod base_url;
 pub(crate) mod data_dir;
@@ -35,6 +36,9 @@ use authcore::{
     PASSWORD_ITERATIONS_MIN,
 };
 
+use crate::gate::Gate;
+use crate::gate::application::Applications;
+use crate::gate::trusted_proxy::TrustedProxies;
 use crate::http::config::{RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
 use field_password::{FieldPassword, Given};
@@ -90,6 +94,10 @@ pub(crate) struct Config {
     pub(crate) password_iterations: u32,
     pub(crate) field_password: FieldPassword,
     pub(crate) access_token_life: Duration,
+    /// What stands behind the gate.
+    pub(crate) applications: Applications,
+    /// Which proxies are believed.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// The age at which a signing key is replaced by itself.
     pub(crate) signing_key_max_age: Option<Duration>,
     /// Where the witness is, if there is one.
@@ -117,6 +125,12 @@ pub(crate) enum ConfigError {
         value: String,
         from: Source,
         reason: String,
+    },
+    #[error("the configuration {}", path.display())]
+    Application {
+        path: PathBuf,
+        #[source]
+        source: applications::ApplicationError,
     },
     #[error("nothing says where {0} should be: neither a flag nor HOME")]
     NoPlace(&'static str),
@@ -158,7 +172,16 @@ impl Config {
             let filter = text.parse::<tracing_subscriber::EnvFilter>();
             filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
         })?;
+        let applications = applications::read(&file.applications, &hosts).map_err(|source| {
+            let path = file.path.clone().unwrap_or_default();
+            ConfigError::Application { path, source }
+        })?;
         Ok(Self {
+            applications,
+            trusted_proxies: layers.check(
+                "trusted_proxies",
+                TrustedProxies::new(&layers.list("trusted_proxies")),
+            )?,
             listen,
             tls,
             own_names: names,
@@ -239,6 +262,15 @@ impl Config {
         match name.parse::<IpAddr>() {
             Ok(ip) => SocketAddr::new(ip, address.port()).to_string(),
             Err(_) => format!("{name}:{}", address.port()),
+        }
+    }
+
+    /// What the gate goes by, where browsers reach this server at `sign_in`.
+    pub(crate) fn gate(&self, sign_in: String) -> Gate {
+        Gate {
+            applications: self.applications.clone(),
+            trusted: self.trusted_proxies.clone(),
+            sign_in,
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct AccessKeyBody {
     /// 1 to 64 characters; no other key has it.
     #[schema(required, value_type = String)]
     name: Option<String>,
-    /// `api`, `api:read`, `metrics`; absent: `api:read` alone.
+    /// `api`, `api:read`, `metrics`, `gate:HOST[/PATH][:METHOD,METHOD]`; absent: `api:read` alone.
     scopes: Option<Vec<String>>,
     /// Seconds until it ends, at most 366 days; absent: 90 days.
     expires_in: Option<u64>,
@@ -64,10 +64,11 @@ pub(crate) async fn create(
         Some(names) => names
             .iter()
             .map(|name| Scope::from_name(name))
-            .collect::<Option<Vec<_>>>()
-            .and_then(Scopes::new),
+            .collect::<Result<Vec<_>, _>>()
+            .map(Scopes::new)
+            .map_err(|error| HttpError::malformed(error.to_string()))?,
     };
-    let scopes = scopes.ok_or_else(|| HttpError::malformed("the scopes are api, api:read and metrics"))?;
+    let scopes = scopes.ok_or_else(|| HttpError::malformed("an access key has at least one scope"))?;
     let life = body.expires_in.map_or(ACCESS_KEY_LIFE, Duration::from_secs);
     let created = app
         .authority

@@ -1,7 +1,9 @@
-//! The refresh cookie, written and read: the only place of `Set-Cookie`.
+//! The refresh cookie, written and read; with [`gate`] the only place of `Set-Cookie`.
 //!
 //! On plain HTTP it has the reference model's form, `RefreshToken_<port>` limited to the refresh path; under TLS it is
 //! `__Host-postern-refresh`, which no sibling host and no plain page can plant (6265bis, section 4.1.3). Both are read.
+
+pub(crate) mod gate;
 
 use std::time::Duration;
 

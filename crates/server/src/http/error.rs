@@ -28,6 +28,13 @@ pub(crate) enum HttpError {
     PlainOnTls,
     /// `401`: a credential was not taken; the text is the endpoint's own.
     Refused(Credential),
+    /// `401`: the gate lets a request to an application not through.
+    Gate {
+        /// Why.
+        refusal: GateRefusal,
+        /// Whether the client may be asked for a name and a password, which are an access key; a browser would ask a person.
+        offers_basic: bool,
+    },
     /// `403`: the credential is good, but not for this.
     NotAllowed,
     /// `403`: a page of another origin made the browser send this.
@@ -90,6 +97,51 @@ pub(crate) enum Credential {
     ForeverIssued,
 }
 
+/// Why the gate does not let a request through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GateRefusal {
+    /// Whoever asks is no listed proxy.
+    NotListed,
+    /// No application has that host.
+    NoApplication,
+    /// The sign-in host is under TLS, and the application is not.
+    PlainHttp,
+    /// Nobody is signed in.
+    SignIn,
+    /// The path is closed.
+    ClosedPath,
+    /// The access key is good, but not for this.
+    OutOfScope,
+    /// What the application is to get cannot be made; why is in the log.
+    NotFilled,
+}
+
+impl GateRefusal {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::NotListed => "the gate answers listed proxies only",
+            Self::NoApplication => "no application has this host name",
+            Self::PlainHttp => "this application is reached over https only",
+            Self::SignIn => "sign in first",
+            Self::ClosedPath => "this path is closed",
+            Self::OutOfScope => "this access key may not do that here",
+            Self::NotFilled => "this application cannot be reached now",
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::NotListed => "add the proxy's address to trusted_proxies in the configuration",
+            Self::NoApplication => "postern gate explain tells which application an address belongs to",
+            Self::PlainHttp => "open its https address",
+            Self::SignIn => "open the address in a browser, or send an access key of the scope gate:HOST",
+            Self::ClosedPath => "the configuration of the application closes it",
+            Self::OutOfScope => "make a key whose scope names this host, path and method",
+            Self::NotFilled => "the server's log says what is missing",
+        }
+    }
+}
+
 impl HttpError {
     /// `400` with a text that repeats nothing of a secret.
     pub(crate) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
@@ -99,7 +151,7 @@ impl HttpError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::PlainOnTls => StatusCode::BAD_REQUEST,
-            Self::Refused(_) => StatusCode::UNAUTHORIZED,
+            Self::Refused(_) | Self::Gate { .. } => StatusCode::UNAUTHORIZED,
             Self::NotAllowed | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NoSuchPath | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -122,6 +174,7 @@ impl HttpError {
             Self::Conflict(text) => text,
             Self::PlainOnTls => "this port speaks TLS: use https:// in the place of http://",
             Self::Refused(credential) => credential.text(),
+            Self::Gate { refusal, .. } => refusal.text(),
             Self::NotAllowed => "Authorization failed",
             Self::CrossSite => "the request comes from another site",
             Self::NoSuchPath => "there is nothing at this path",
@@ -150,6 +203,7 @@ impl HttpError {
             Self::Busy { .. } => "wait as many seconds as Retry-After says",
             Self::Unavailable => "the server's log says why; GET /ready tells when it is over",
             Self::Refused(credential) => credential.hint()?,
+            Self::Gate { refusal, .. } => refusal.hint(),
             Self::Malformed(_)
             | Self::NoSuchPath
             | Self::NotFound(_)
@@ -220,6 +274,10 @@ impl IntoResponse for HttpError {
             // RFC 9110, section 15.5.2: a 401 names a way to authenticate.
             Self::Refused(_) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Gate { offers_basic, .. } => {
+                let offer = if offers_basic { BASIC } else { "Bearer" };
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(offer));
             }
             Self::Busy { retry_after } => {
                 // Whole seconds, rounded up and at least one: a client that obeys does not come too early.
@@ -400,6 +458,12 @@ pub(crate) fn says_come_again_later(response: &Response) -> bool {
 pub(crate) fn after_a_panic() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
+
+/// For programs that send a name and a password only when they are asked: the password is an access key.
+const BASIC: &str = "Basic realm=\"Postern: any name, and an access key as the password\"";
+
+/// The status of a page for who brings a handoff code that is not good (any more).
+pub(crate) const NOT_GOOD_HERE: StatusCode = StatusCode::BAD_REQUEST;
 
 /// The answer of `/ready` while changes cannot be committed.
 pub(crate) const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

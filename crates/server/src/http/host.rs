@@ -61,6 +61,15 @@ impl Host {
         &self.name
     }
 
+    /// The same host, its port left out where it is this one, which the scheme names anyway.
+    #[must_use]
+    pub(crate) fn without_port(self, own: u16) -> Self {
+        Self {
+            port: self.port.filter(|port| *port != own),
+            ..self
+        }
+    }
+
     /// The port, if the text named one.
     #[must_use]
     pub(crate) const fn port(&self) -> Option<u16> {
@@ -157,6 +166,11 @@ impl HostNames {
         self.0.iter().map(bare).collect()
     }
 
+    /// The names of these hosts.
+    pub(crate) fn of<'a>(hosts: impl Iterator<Item = &'a Host>) -> Self {
+        Self(hosts.map(|host| host.name.clone()).collect())
+    }
+
     /// Whether this server answers under that name.
     pub(crate) fn contains(&self, host: &Host) -> bool {
         self.0.contains(&host.name)
@@ -181,7 +195,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestHost {
 /// HTTP/2 names it in `:authority` (the request URI here) and may repeat it in `Host`; HTTP/1.1 must name it in `Host`
 /// and may repeat it in an absolute-form target (RFC 9112, section 3.2). Where both are, they must agree: a proxy in
 /// front may have looked at the other one.
-fn the_one_host(request: &Request) -> Result<Host, HttpError> {
+pub(crate) fn the_one_host(request: &Request) -> Result<Host, HttpError> {
     let malformed = || HttpError::malformed("the request does not name exactly one host");
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {

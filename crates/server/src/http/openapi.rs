@@ -49,6 +49,11 @@ pub(crate) fn skeleton() -> OpenApi {
         "operationToken",
         bearer("JWT", "An operation token, of issuetoken/{operation}; good once."),
     );
+    let gate_cookie = ApiKeyValue::with_description(
+        "__Host-postern-gate",
+        "A cookie of one application's host, as the proxy forwards it; on plain HTTP without the prefix.",
+    );
+    components.add_security_scheme("gateCookie", SecurityScheme::ApiKey(ApiKey::Cookie(gate_cookie)));
     components.add_security_scheme("refreshCookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     let error: RefOr<Schema> = ErrorBody::schema();
     components.schemas.insert(ErrorBody::name().into_owned(), error);
@@ -74,6 +79,8 @@ pub(crate) fn finish(mut document: OpenApi) -> Result<Document, serde_json::Erro
             &mut item.post,
             &mut item.delete,
             &mut item.patch,
+            &mut item.head,
+            &mut item.options,
         ];
         for operation in operations.into_iter().flatten() {
             // The names of the handlers are no names for the world: two of them are called `list`.

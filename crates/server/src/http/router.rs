@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::gate::door::{Doors, to_their_doors};
+use crate::gate::{forward_auth, handoff};
 use crate::http::error::HttpError;
 use crate::http::{
     access_keys, audit, auth, backup, doctor, health, jwks, keys, layers, limits, openapi, page, password,
@@ -19,6 +22,7 @@ use crate::web;
 /// Everything this server answers, inside its layers.
 pub(crate) fn router(app: App) -> Router {
     let config = Arc::clone(&app.config);
+    let doors = Doors::new(&app);
     let (routes, document) = OpenApiRouter::with_openapi(openapi::skeleton())
         // /api/v1/auth/*: the reference model's
         .routes(routes!(auth::login::login)) //                                POST login
@@ -45,6 +49,10 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(audit::list)) //                                       GET audit
         .routes(routes!(doctor::findings)) //                                  GET doctor
         .routes(routes!(openapi::document)) //                                 GET openapi.json
+        .routes(routes!(handoff::hand_off)) //                                 POST gate/handoff
+        // for proxies, and for browsers that they send
+        .routes(routes!(forward_auth::verify)) //                              any /gate/verify
+        .routes(routes!(handoff::page)) //                                     GET /gate/handoff
         // for everybody
         .routes(routes!(jwks::jwks)) //                                        GET /.well-known/jwks.json
         .routes(routes!(health::health)) //                                    GET /health
@@ -61,11 +69,13 @@ pub(crate) fn router(app: App) -> Router {
     let document = openapi::finish(document).expect("the contract is JSON");
     let routes = routes
         .route(web::ASSET_ROUTE, get(page::asset)) //                          what the page is made of; no contract
+        .route("/gate/handoff.js", get(handoff::script)) //                    what that page is made of; no contract
+        .route("/gate/handoff.css", get(handoff::style))
         .fallback(async || HttpError::NoSuchPath)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(Extension(document))
         .with_state(app);
-    layers::around(routes, &config, limits::TIMES)
+    layers::around(routes, &config, limits::TIMES).layer(from_fn_with_state(doors, to_their_doors))
 }
 
 #[cfg(test)]

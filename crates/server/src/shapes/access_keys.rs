@@ -20,8 +20,8 @@ struct AccessKeyItem {
     id: String,
     /// Its name.
     name: String,
-    /// What it is good for: `api`, `api:read`, `metrics`.
-    scopes: Vec<&'static str>,
+    /// What it is good for: `api`, `api:read`, `metrics`, `gate:HOST[/PATH][:METHOD,METHOD]`.
+    scopes: Vec<String>,
     /// When it was made (RFC 3339).
     created: String,
     /// When it ends (RFC 3339).
@@ -64,7 +64,12 @@ impl<'a> AccessKeyCreated<'a> {
 fn item(view: AccessKeyView) -> AccessKeyItem {
     AccessKeyItem {
         id: view.id.to_string(),
-        scopes: view.scopes.as_slice().iter().map(|scope| scope.name()).collect(),
+        scopes: view
+            .scopes
+            .as_slice()
+            .iter()
+            .map(|scope| scope.name().into_owned())
+            .collect(),
         created: view.created.to_rfc3339(),
         expires: view.expires.to_rfc3339(),
         last_used: view.last_used.map(authcore::WallTime::to_rfc3339),

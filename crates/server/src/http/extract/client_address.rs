@@ -7,16 +7,18 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
+use crate::app::App;
 use crate::listener::PeerAddress;
 
-/// The peer's address and what it calls itself. No forwarded header is looked at: anybody can write one.
+/// The peer's address and what it calls itself. `X-Forwarded-For` counts from listed proxies only: anybody can write one.
 pub(crate) struct RequestClient(pub(crate) Client);
 
-impl<S: Send + Sync> FromRequestParts<S> for RequestClient {
+impl FromRequestParts<App> for RequestClient {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        let address = peer.map(|peer| app.gate.trusted.client(peer, &parts.headers).0);
         let agent = parts
             .headers
             .get(USER_AGENT)

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::gate::VERIFY_PATH;
 use crate::http::config::{HttpConfig, Scheme};
 use crate::http::error::HttpError;
 use crate::http::host::{Host, RequestHost};
@@ -15,13 +16,14 @@ use crate::http::host::{Host, RequestHost};
 /// Sent by browsers, never settable by a page (W3C Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Layer: refuses a state-changing request that another origin made a browser send.
+/// Layer: refuses a state-changing request that another origin made a browser send. Asking the gate changes nothing, and the
+/// method and origin are then those of a request to an application.
 pub(crate) async fn require_same_origin(
     State(config): State<Arc<HttpConfig>>,
     request: Request,
     next: Next,
 ) -> Result<Response, HttpError> {
-    if changes_state(request.method()) {
+    if changes_state(request.method()) && request.uri().path() != VERIFY_PATH {
         // Without the layer before there is no host, and then nothing is the same origin.
         let host = request
             .extensions()

@@ -1,0 +1,229 @@
+//! A server with two applications, and a browser that keeps the cookies of each host apart.
+
+use std::collections::BTreeMap;
+
+use e2e_support::Postern;
+use e2e_support::proxies::{Kind, Proxy};
+use e2e_support::wire::{Reply, Upstream, exchange};
+use serde_json::{Value, json};
+
+use crate::owner::{Held, PASSWORD, login, set_password};
+
+pub(crate) const ONE: &str = "one.test";
+pub(crate) const TWO: &str = "app.two.example";
+
+/// Where a browser's requests to the two hosts go: a proxy each.
+pub(crate) struct Doors {
+    pub(crate) one: Proxy,
+    pub(crate) two: Proxy,
+}
+
+pub(crate) struct House {
+    pub(crate) postern: Postern,
+    pub(crate) upstream: Upstream,
+    configuration: tempfile::NamedTempFile,
+}
+
+impl House {
+    pub(crate) fn start() -> Self {
+        Self::start_trusting("\"127.0.0.1\"")
+    }
+
+    pub(crate) fn start_trusting(trusted: &str) -> Self {
+        let upstream = Upstream::start();
+        let configuration = tempfile::NamedTempFile::new().expect("a file");
+        let text = format!(
+            r#"
+            trusted_proxies = [{trusted}]
+            [application.one]
+            hosts = ["{ONE}"]
+            upstream = "http://{address}"
+            open = ["GET /public"]
+            closed = ["/closed"]
+            [application.two]
+            hosts = ["{TWO}"]
+            upstream = "http://{address}"
+            identity = ["Remote-User"]
+            headers = {{ X-Upstream-Token = "Token {{secret.two}}" }}
+            "#,
+            address = upstream.address
+        );
+        std::fs::write(configuration.path(), text).expect("written");
+        let path = configuration.path().display().to_string();
+        let postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), &[("POSTERN_CONFIG", &path)]);
+        set_password(&postern, PASSWORD);
+        let set = postern.run_fed(
+            &["settings", "set", "secret.two", "--value-file", "-"],
+            "canary of the upstream",
+        );
+        assert!(set.status.success());
+        Self {
+            postern,
+            upstream,
+            configuration,
+        }
+    }
+
+    pub(crate) fn doors(&self, kind: Kind) -> Doors {
+        let start = |application| Proxy::start(kind, &self.postern, self.configuration.path(), application);
+        Doors {
+            one: start("one"),
+            two: start("two"),
+        }
+    }
+
+    pub(crate) fn killed_and_restarted(self) -> Self {
+        let path = self.configuration.path().display().to_string();
+        Self {
+            postern: self.postern.restarted_with(&[("POSTERN_CONFIG", &path)]),
+            ..self
+        }
+    }
+
+    /// A server that sends every question of this host straight to the gate, as a proxy does that says `X-Forwarded-…`: what
+    /// Traefik's documentation says it sends.
+    pub(crate) fn asks(&self, host: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut all = vec![
+            ("Host", self.postern.address()),
+            ("X-Forwarded-Method", "GET"),
+            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-Host", host),
+            ("X-Forwarded-Uri", target),
+            ("X-Forwarded-For", "192.0.2.7"),
+            ("X-Forwarded-Port", "80"),
+            ("X-Forwarded-Server", "traefik"),
+        ];
+        all.extend(headers);
+        exchange(self.postern.address(), "GET", "/gate/verify", &all)
+    }
+
+    pub(crate) fn login(&self) -> Held {
+        Held::of(&login(&self.postern.base, PASSWORD).expect("an answer"))
+    }
+
+    pub(crate) fn sign_out(&self, held: &Held) {
+        let answer = self.postern.send(
+            "POST",
+            "/api/v1/auth/refresh/logout",
+            &[("cookie", &held.cookie)],
+            &Value::Null,
+        );
+        assert_eq!(answer.status, 200);
+    }
+}
+
+/// What a browser keeps, by host.
+#[derive(Default)]
+pub(crate) struct Browser(BTreeMap<String, Vec<String>>);
+
+impl Browser {
+    /// The cookies of a host, as one field.
+    pub(crate) fn cookies(&self, host: &str) -> String {
+        self.0.get(host).map(|pairs| pairs.join("; ")).unwrap_or_default()
+    }
+
+    pub(crate) fn keep(&mut self, host: &str, reply: &Reply) {
+        for pair in reply.cookies() {
+            let name = pair.split('=').next().unwrap_or_default().to_owned();
+            let kept = self.0.entry(host.to_owned()).or_default();
+            kept.retain(|known| !known.starts_with(&format!("{name}=")));
+            kept.push(pair);
+        }
+    }
+
+    /// Opens an address as a person does.
+    pub(crate) fn opens(&mut self, at: &str, host: &str, target: &str) -> Reply {
+        let cookies = self.cookies(host);
+        let mut headers = vec![
+            ("Host", host),
+            ("Accept", "text/html,application/xhtml+xml"),
+            ("Sec-Fetch-Mode", "navigate"),
+            ("Sec-Fetch-Dest", "document"),
+        ];
+        if !cookies.is_empty() {
+            headers.push(("Cookie", &cookies));
+        }
+        let reply = exchange(at, "GET", target, &headers);
+        self.keep(host, &reply);
+        reply
+    }
+
+    /// Opens an application's address, and goes where it is sent, until the application answers. Signs in on the way if it is
+    /// asked; says whether it was.
+    pub(crate) fn signs_in(
+        &mut self,
+        house: &House,
+        at: &str,
+        host: &str,
+        target: &str,
+        held: &Held,
+    ) -> bool {
+        let postern = house.postern.address();
+        let challenge = self.opens(at, host, target);
+        assert_eq!(challenge.status, 302, "{challenge:?}");
+        let handoff = challenge.header("location").expect("a location").to_owned();
+        let handoff = handoff
+            .strip_prefix(&house.postern.base)
+            .expect("the sign-in host");
+        let page = self.opens(postern, postern, handoff);
+        let asked = page.status == 200;
+        let accept = if asked {
+            self.hands_off(house, handoff, held)
+        } else {
+            assert_eq!(page.status, 302, "{page:?}");
+            page.header("location").expect("a location").to_owned()
+        };
+        let accept = accept
+            .strip_prefix(&format!("http://{host}"))
+            .expect("its own host");
+        let entered = self.opens(at, host, accept);
+        assert_eq!(entered.status, 302, "{entered:?}");
+        assert_eq!(
+            entered.header("location"),
+            Some(format!("http://{host}{target}").as_str())
+        );
+        asked
+    }
+
+    /// What the page's script does with its access token.
+    fn hands_off(&mut self, house: &House, handoff: &str, held: &Held) -> String {
+        let value = |name: &str| {
+            let (_, query) = handoff.split_once('?').expect("a query");
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let found = pairs.into_iter().find(|(known, _)| *known == name);
+            decoded(found.expect("a parameter").1)
+        };
+        let body = json!({ "To": value("to"), "State": value("state") });
+        let bearer = held.bearer();
+        let answer = house.postern.send(
+            "POST",
+            "/api/v1/gate/handoff",
+            &[("authorization", &bearer)],
+            &body,
+        );
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let cookie = answer.cookie.clone().expect("a cookie of the sign-in host");
+        self.0
+            .entry(house.postern.address().to_owned())
+            .or_default()
+            .push(cookie);
+        answer.text("Location")
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'%' {
+            let (hex, after) = after.split_at(2);
+            let hex = std::str::from_utf8(hex).expect("hex");
+            bytes.push(u8::from_str_radix(hex, 16).expect("hex"));
+            rest = after;
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).expect("text")
+}

@@ -1,0 +1,7 @@
+//! The gate in front of two applications on two root domains, behind real proxies: who signed in passes, nobody else does.
+
+mod forged_requests_pass_nowhere;
+mod house;
+mod one_sign_in_for_every_application;
+mod scripts_pass_with_their_keys;
+mod what_an_application_gets_is_worth_nothing_elsewhere;
