@@ -30,7 +30,8 @@ export const open = (folder) => chromium.launchPersistentContext(folder, OPTIONS
 /** Watches every page of a context: no breach of the policy, no fault of a script. Ask with `assertQuiet`. */
 export async function watch(context) {
   const complaints = [];
-  context.setDefaultTimeout(15_000);
+  // How long a busy machine may take; each wait ends with what it waits for.
+  context.setDefaultTimeout(60_000);
   await context.exposeBinding('__complain', (_, text) => complaints.push(text));
   await context.addInitScript(() => {
     addEventListener('securitypolicyviolation', (event) => {
