@@ -150,6 +150,30 @@ async fn a_code_is_good_once_on_its_host_in_its_browser_for_a_minute() {
     assert!(gate.hand_off(session, APP, gate.mark(&mine), "x").is_err());
 }
 
+/// tinyauth CVE-2026-33544: state of one request in the place of another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn flows_at_the_same_time_never_get_each_others_session() {
+    let house = std::sync::Arc::new(House::new());
+    let mut flows = Vec::new();
+    for number in 0..64 {
+        let house = std::sync::Arc::clone(&house);
+        flows.push(tokio::spawn(async move {
+            let session = house.sign_in().await.session;
+            for _ in 0..4 {
+                let cookie = house.cookie(session).await;
+                let cookie = GateCookie::parse(&cookie).expect("a cookie");
+                let visitor = house.authority.gate().enter(&cookie, APP).expect("alive");
+                assert_eq!(visitor.session_label(), session.to_string(), "flow {number}");
+                let assertion = house.authority.gate().assertion(&visitor, APP).expect("signed");
+                assert_eq!(claims(&assertion)["sid"], session.to_string(), "flow {number}");
+            }
+        }));
+    }
+    for flow in flows {
+        flow.await.expect("no flow failed");
+    }
+}
+
 #[tokio::test]
 async fn who_works_in_an_application_is_not_idle_but_no_session_is_for_ever() {
     let house = House::new();

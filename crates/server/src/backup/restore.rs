@@ -1,7 +1,8 @@
 //! Putting a backup in the place of the database. Everything is verified, and everything ended, in a copy under another name;
 //! then one rename makes it the database. Killed before, all is as it was; killed after, all is done.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use authcore::{Authority, AuthorityOptions, CurrentDatabase, Ended, OpenError, Restored, WallTime};
@@ -12,6 +13,9 @@ use super::folder::compact;
 use super::temporary::{Temporary, flush_folder_of};
 use super::verify::{Checked, extract, look_into};
 use super::{BackupError, Opener, Progress};
+
+/// How a database begins (SQLite, "Database File Format", section 1.3).
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// What SQLite may have put beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -212,6 +216,12 @@ fn put_aside(database: &Path, now: WallTime) -> Result<Option<PathBuf>, RestoreE
 
 /// Writes the log back. Says whether that was done; not in a database that SQLite cannot read any more.
 fn close(database: &Path) -> Result<bool, RestoreError> {
+    // SQLite deletes the log of a file that is no database, and with it what may be left of one.
+    let mut header = [0; HEADER.len()];
+    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
+    if read.is_err() || header != *HEADER {
+        return Ok(false);
+    }
     match Authority::close_log(database) {
         Ok(true) => Ok(true),
         Ok(false) => Err(RestoreError::InUse),

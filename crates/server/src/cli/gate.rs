@@ -83,9 +83,15 @@ fn print_recipe(context: &Context, arguments: &Recipe) -> Result<(), Failure> {
             "trusted_proxies does not list 127.0.0.1: a proxy on this machine would not be believed, and nobody would pass",
         );
     }
+    if config.tls.is_on() {
+        context.output.warn(
+            "this server speaks TLS itself, and the recipe reaches it over plain HTTP: behind a proxy on this machine, \
+             leave TLS to the proxy",
+        );
+    }
     let kitchen = Kitchen {
         application,
-        gate: config.listen,
+        gate: config.local_address(),
         scheme: config.scheme(),
         listen: arguments.listen,
     };
