@@ -82,7 +82,7 @@ describe('the gate', () => {
     const behind = await listening(upstream);
     const ports = [await freePort(), await freePort()];
     one = `http://one.localhost:${ports[0]}`;
-    two = `http://two.postern.test:${ports[1]}`;
+    two = `http://two.localhost:${ports[1]}`;
     const folder = mkdtempSync(join(tmpdir(), 'postern-gate-'));
     const configuration = join(folder, 'postern.toml');
     const application = (name, url) =>
@@ -140,7 +140,7 @@ describe('the gate', () => {
     const cookies = await context.cookies();
     const gates = cookies.filter(({ name }) => name.startsWith('postern-gate'));
     const domains = gates.map(({ domain }) => domain).sort();
-    assert.deepEqual(domains, ['127.0.0.1', 'one.localhost', 'two.postern.test']);
+    assert.deepEqual(domains, ['127.0.0.1', 'one.localhost', 'two.localhost']);
     assert.ok(gates.every(({ httpOnly, sameSite }) => httpOnly && sameSite === 'Lax'));
     assert.equal(new Set(gates.map(({ value }) => value)).size, 3);
 
