@@ -8,14 +8,14 @@ use std::sync::Arc;
 use fieldcrypt::sqlite::MasterKeyRotated;
 use fieldcrypt::{
     Algorithm, Direction, KdfParams, MasterAccess, NewDataKey, NewSlot, Phase, PurgeError, Rotation,
-    RotationError, SlotError, SlotId, SlotInfo, SlotSecret, UnopenableField, Vault,
+    RotationError, SlotError, SlotInfo, SlotSecret, UnopenableField, Vault,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::integrity::Guard;
 use super::{
     IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, sessions,
-    signin_tokens, signing_keys,
+    signin_tokens, signing_keys, tls_keys,
 };
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::authority::AuthorityOptions;
@@ -180,7 +180,8 @@ impl KeyRotation {
         Ok(key.kid)
     }
 
-    /// Ends every session and every token at once: signing keys are deleted without an overlap, signin tokens are spent.
+    /// Ends every session and every token at once: signing keys are deleted without an overlap, signin tokens are spent. The
+    /// local authority's and the server's TLS keys are deleted too: the next start makes them anew.
     ///
     /// # Errors
     /// See [`RotationFailed`]; nothing was changed then.
@@ -193,6 +194,7 @@ impl KeyRotation {
             let created = AuditEvent::SigningKeyCreated { kid: key.kid.clone() };
             audit::write(transaction, vault, client, now, created)?;
             signin_tokens::delete_all(transaction)?;
+            tls_keys::delete_all(transaction)?;
             let count = sessions::delete_all(transaction)?;
             let reason = SessionEnd::EveryKeyReplaced;
             audit::write(
@@ -250,55 +252,41 @@ impl KeyRotation {
         Ok(MasterAccess::unlock(&self.connection, secret)?)
     }
 
-    /// After the theft of a slot's secret: gives the slot that it opens a new one and makes a new master key. The other
-    /// slots are removed: what they hold may be known too. In this order the new master key is never wrapped under a secret
-    /// that is known. The purge is that of the rotation of the data key, which is the caller's next step.
+    /// After the theft of a slot's secret: gives the slot that it opens the first of the new ones, adds a slot for each
+    /// further one, and makes a new master key. The other slots are removed: what they hold may be known too. In this order the
+    /// new master key is never wrapped under a secret that is known, and killed anywhere, there is a slot of each kind that
+    /// there was. The purge is that of the rotation of the data key, which is the caller's next step.
     ///
     /// # Errors
     /// See [`RotationFailed`]. The new secret may open the database already, and the old one never does then.
     pub fn replace_all_access(
         &mut self,
         known: &SlotSecret,
-        new: &SlotSecret,
+        new: &[SlotSecret],
         client: &Client,
     ) -> Result<MasterKeyRotated, RotationFailed> {
+        let (first, further) = new.split_first().ok_or(SlotError::NoSlotStays)?;
         let mut access = self.master_access(known)?;
         let slot = access.slot();
         let label = Vault::slots(&self.connection)?
             .into_iter()
             .find(|listed| listed.id == slot)
             .map(|listed| listed.label);
-        let now = self.clock.now().wall;
         let changed = self.new_slot(label.unwrap_or_default());
-        access.change_slot(&mut self.connection, slot, new, &changed)?;
-        self.commit(|transaction, vault| {
-            let event = AuditEvent::SlotChanged { slot: slot.0 };
-            Ok(audit::write(transaction, vault, client, now, event)?)
-        })?;
-        self.replace_master(&mut access, std::slice::from_ref(new), client)
+        access.change_slot(&mut self.connection, slot, first, &changed)?;
+        self.note(client, AuditEvent::SlotChanged { slot: slot.0 })?;
+        for secret in further {
+            let added = self.new_slot("made after a theft".to_owned());
+            let slot = access.add_slot(&mut self.connection, secret, &added)?;
+            self.note(client, AuditEvent::SlotAdded { slot: slot.0 })?;
+        }
+        self.replace_master(&mut access, new, client)
     }
 
-    /// Adds a slot, with the secret of one that there is.
-    ///
-    /// # Errors
-    /// See [`RotationFailed`]; the slots are as they were then.
-    pub fn add_slot(
-        &mut self,
-        known: &SlotSecret,
-        secret: &SlotSecret,
-        label: &str,
-        client: &Client,
-    ) -> Result<SlotId, RotationFailed> {
-        let new = self.new_slot(label.to_owned());
-        let slot = self
-            .master_access(known)?
-            .add_slot(&mut self.connection, secret, &new)?;
+    /// Writes it down in the audit log.
+    fn note(&mut self, client: &Client, event: AuditEvent) -> Result<(), RotationFailed> {
         let now = self.clock.now().wall;
-        self.commit(|transaction, vault| {
-            let event = AuditEvent::SlotAdded { slot: slot.0 };
-            Ok(audit::write(transaction, vault, client, now, event)?)
-        })?;
-        Ok(slot)
+        self.commit(|transaction, vault| Ok(audit::write(transaction, vault, client, now, event)?))
     }
 
     fn new_slot(&self, label: String) -> NewSlot {

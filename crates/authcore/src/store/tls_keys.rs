@@ -36,6 +36,12 @@ pub(super) fn put(
     Ok(Outcome::Done)
 }
 
+/// Whoever may have read them can pass for the server, or vouch for anybody.
+pub(super) fn delete_all(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM tls_keys", [])?;
+    Ok(())
+}
+
 /// What is stored; nothing in a database that was made before there was such a table, and not opened for writing since.
 pub(super) fn load(connection: &Connection, vault: &Vault) -> Result<StoredTlsKeys, StoreError> {
     let table: i64 = connection.query_row(

@@ -211,9 +211,15 @@ fn emergency(context: &Context, new: &New) -> Result<(), Failure> {
         .other_slots(&secret)?
         .iter()
         .any(|slot| slot.kind == SlotKind::RecoveryKey);
-    let replacement = new.of_no_kind()?;
+    let mut secrets = vec![new.of_no_kind()?];
+    let mut shown = None;
+    if had_recovery {
+        let (recovery, printable) = new_recovery_key()?;
+        secrets.push(recovery);
+        shown = Some(printable);
+    }
     let client = Client::local();
-    let rotated = rotation.replace_all_access(&secret, &replacement, &client)?;
+    let rotated = rotation.replace_all_access(&secret, &secrets, &client)?;
     context.output.warn(
         "the old secret opens nothing any more, and a server that was started with it ends by itself: \
          put the new one where the server reads it from, and start it again",
@@ -232,21 +238,20 @@ fn emergency(context: &Context, new: &New) -> Result<(), Failure> {
         "SlotsRemoved": rotated.removed.iter().map(|slot| slot.0).collect::<Vec<_>>(),
     });
     let text = format!(
-        "every session is ended, every signing, master and data key is new, and no byte of the old ones is in the files\n\
+        "every session is ended, every signing, master and data key is new, and no byte of the old ones is in the files; \
+         with tls.self_signed the next start makes a new local authority, which devices must be told to trust\n\
          {COPIES}: whoever has one of them and the old secret reads what it holds. Set a new access password \
          (postern password set), and make access keys and the secrets in your settings anew"
     );
-    if had_recovery {
-        let (recovery, shown) = new_recovery_key()?;
-        let shown = shown.as_str();
-        let id = rotation.add_slot(&replacement, &recovery, "recovery key", &client)?;
-        put(&mut answer, "RecoveryKey", json!(shown));
-        let text = format!(
-            "{text}\nslot {id} is a new recovery key, shown this once. Print it and keep it away from this machine:\n  {shown}"
-        );
-        return context.output.answer(&answer, &text);
-    }
-    context.output.done(&answer, &text)
+    let Some(shown) = shown else {
+        return context.output.done(&answer, &text);
+    };
+    put(&mut answer, "RecoveryKey", json!(shown.as_str()));
+    let text = format!(
+        "{text}\na new recovery key, shown this once. Print it and keep it away from this machine:\n  {}",
+        shown.as_str()
+    );
+    context.output.answer(&answer, &text)
 }
 
 impl WaysIn {

@@ -1,5 +1,5 @@
 // The frame around every page of who is signed in: where one can go, which page is open, and the way out.
-import { html, useEffect, useRef, useState } from './view.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './view.js';
 import { instanceName } from './name.js';
 import { get } from './auth/api.js';
 import { signOut } from './auth/session.js';
@@ -86,7 +86,8 @@ export function House() {
       document.getElementById('page-title')?.focus({ preventScroll: true });
     }
   }, [path]);
-  useEffect(() => {
+  // With the menu, not after it is painted: whoever is quick with Escape is heard.
+  useLayoutEffect(() => {
     if (!menu) return undefined;
     const escape = (event) => {
       if (event.key !== 'Escape') return;
