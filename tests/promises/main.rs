@@ -12,6 +12,7 @@ mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
 mod certificates;
+mod every_format_still_opens;
 mod every_row_of_the_contract;
 mod gate;
 mod keys_turn;
