@@ -78,6 +78,12 @@ fn age_and_tar_and_sqlite_open_it_without_us() {
         said,
         format!("ok\n{events}\n{}\n", manifest["Sha256"].as_str().expect("a hash"))
     );
+    let leaks = postern.run(&["leak-test", &at(folder, "postern.sqlite")]);
+    let told = String::from_utf8_lossy(&leaks.stdout);
+    assert!(
+        leaks.status.success() && told.contains("no secret was found"),
+        "{told}"
+    );
     // Under the field password, too, which is the default; age asks for it at a terminal.
     let _ = postern.says(&["backup", "create", &at(folder, "c.age")]);
     let _ = postern.says(&["backup", "verify", &at(folder, "c.age")]);
