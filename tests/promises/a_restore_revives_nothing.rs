@@ -65,6 +65,9 @@ fn a_restored_backup_accepts_nothing_that_was_ended_since() {
     assert_eq!(out.expect("an answer").status, 200);
     let _ = postern.says(&["access-keys", "revoke", "gone"]);
     set_password(&postern, NEW_PASSWORD);
+    // A sign-in takes in what the commands did before it goes on.
+    let signed_in = login(&postern.base, NEW_PASSWORD).expect("an answer");
+    assert_eq!(signed_in.status, 200);
     assert!(!ended.is_good(&postern) && !opens(&postern, &gone) && opens(&postern, &kept));
     assert_eq!(postern.stop(), Some(0));
 
