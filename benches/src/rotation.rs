@@ -18,7 +18,7 @@ use crate::{Row, memory, quantile, seconds};
 const EVENT: SealedColumn = SealedColumn::new("audit_events", "record");
 
 /// What `authcore::store::integrity` protects.
-const PROTECTED: [ProtectedTable; 10] = [
+const PROTECTED: [ProtectedTable; 11] = [
     ProtectedTable::new("refinery_schema_history"),
     ProtectedTable::new("settings"),
     ProtectedTable::new("server_state"),
@@ -29,6 +29,7 @@ const PROTECTED: [ProtectedTable; 10] = [
     ProtectedTable::new("signing_keys"),
     ProtectedTable::new("access_keys"),
     ProtectedTable::new("audit_events"),
+    ProtectedTable::new("tls_keys"),
 ];
 
 /// Verifying clients, and how often each asks: 1,000 a second in all, what neither side is short of time for.

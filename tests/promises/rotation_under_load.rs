@@ -5,11 +5,12 @@ use std::io::Read as _;
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
+use authcore::PROTECTED_TABLES;
 use e2e_support::invariants::{nothing_is_left_of, said};
 use e2e_support::killed::is_thorough;
 use e2e_support::{Install, Known, Postern};
 use fieldcrypt::sqlite::{OpenMode, open_connection};
-use fieldcrypt::{ColumnRegistry, ProtectedTable, RowKey, SealedColumn, SlotSecret, Vault};
+use fieldcrypt::{ColumnRegistry, RowKey, SealedColumn, SlotSecret, Vault};
 
 use crate::owner::{PASSWORD, signed_in};
 use crate::traffic::Traffic;
@@ -32,20 +33,6 @@ const SMALL: Size = Size {
 /// Signin tokens are the rows of which there may be any number: the audit log and the sessions are bounded.
 const TOKEN: SealedColumn = SealedColumn::new("signin_tokens", "record");
 
-/// Every table, as the server protects them.
-const PROTECTED: [ProtectedTable; 10] = [
-    ProtectedTable::new("refinery_schema_history"),
-    ProtectedTable::new("settings"),
-    ProtectedTable::new("server_state"),
-    ProtectedTable::new("passwords"),
-    ProtectedTable::new("sessions"),
-    ProtectedTable::new("signin_tokens"),
-    ProtectedTable::new("spent_tokens"),
-    ProtectedTable::new("signing_keys"),
-    ProtectedTable::new("access_keys"),
-    ProtectedTable::new("audit_events"),
-];
-
 /// The year 2100, in milliseconds: nothing sweeps these rows out.
 const FORGET_AT: i64 = 4_102_444_800_000;
 
@@ -64,7 +51,7 @@ fn fill(install: &Install, rows: u32) {
     let registry = ColumnRegistry::new(&[TOKEN]).expect("one column");
     let secret = SlotSecret::password(secret.trim_end());
     let vault = Vault::unlock(&connection, registry, &secret).expect("unlocks");
-    let seal = vault.integrity_seal(&PROTECTED).expect("has a key");
+    let seal = vault.integrity_seal(&PROTECTED_TABLES).expect("has a key");
     seal.attach(&connection).expect("attached");
     for first in (0..rows).step_by(AT_ONCE as usize) {
         let transaction = connection.transaction().expect("begins");

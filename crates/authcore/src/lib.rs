@@ -61,8 +61,9 @@ pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
     CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination, Inspection, IntegrityOptions,
-    KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS, Restored, RotationFailed, RotationProgress,
-    RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification, sealed_columns,
+    KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS, PROTECTED_TABLES, Restored, RotationFailed,
+    RotationProgress, RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification,
+    sealed_columns,
 };
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};

@@ -15,7 +15,7 @@ use super::{OpenError, StoreError, migrations, purge, sessions, signin_tokens};
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
-const PROTECTED: [ProtectedTable; 11] = [
+pub const PROTECTED: [ProtectedTable; 11] = [
     ProtectedTable::new("refinery_schema_history"),
     ProtectedTable::new("settings"),
     ProtectedTable::new("server_state"),

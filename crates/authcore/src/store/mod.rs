@@ -40,7 +40,7 @@ pub use columns::{PLAIN_COLUMNS, sealed_columns};
 pub use error::StoreError;
 pub use inspect::{Inspection, Verification};
 pub(crate) use inspect::{inspect, verify};
-pub use integrity::IntegrityOptions;
+pub use integrity::{IntegrityOptions, PROTECTED as PROTECTED_TABLES};
 pub use pending_keys::KeyKind;
 pub use restore::{CurrentDatabase, Ended, Restored};
 pub(crate) use restore::{close_log, end_everything as end_everything_in_copy, survey};
