@@ -1,6 +1,6 @@
 //! The keys that the server makes itself for TLS: sealed, kept over a restart, and good in their own row only.
 
-use authcore::{Authority, StoreError, TlsKey, TlsKeyName};
+use authcore::{Authority, Client, KeyRotation, StoreError, TlsKey, TlsKeyName};
 use fieldcrypt::{Secret, SlotSecret};
 
 use crate::house::{FIELD, House, browser, options};
@@ -79,4 +79,15 @@ async fn a_servers_key_in_the_authoritys_row_does_not_open() {
         ),
         "{loaded:?}"
     );
+}
+
+/// Whoever read them may pass for the server: after a theft they are made anew with everything else.
+#[tokio::test]
+async fn an_emergency_leaves_no_tls_key() {
+    let house = with_keys().await;
+    let options = options(house.folder.path(), &house.clock);
+    let mut rotation = KeyRotation::open(&options, &SlotSecret::password(FIELD)).expect("opens");
+    rotation.end_everything(&Client::local()).expect("committed");
+    let stored = house.authority.tls_keys().load().expect("reads");
+    assert!(stored.authority.is_none() && stored.server.is_none());
 }
