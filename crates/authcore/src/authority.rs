@@ -385,6 +385,23 @@ impl Authority {
         }
     }
 
+    /// Whether this visitor would still be let in: the session or the access key that opened a connection is alive. Memory
+    /// only, and no use that counts for the idle limit; for connections that outlive their first request.
+    #[must_use]
+    pub fn still_welcome(&self, visitor: &Visitor) -> bool {
+        let now = self.clock.now().wall;
+        match visitor {
+            Visitor::Owner { session } => {
+                let live = self.live.session(*session);
+                live.is_some_and(|live| !live.session.is_over(now))
+            }
+            Visitor::Script { access_key, .. } => {
+                let live = self.live.access_key(*access_key);
+                live.is_some_and(|live| now < live.record.expires)
+            }
+        }
+    }
+
     fn first_sight(&self, bearer: &str, digest: [u8; 32]) -> Result<Arc<SeenToken>, Unauthorized> {
         let now = self.clock.now().wall;
         let keys = self.live.signing_keys();
