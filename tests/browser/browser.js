@@ -1,6 +1,7 @@
 // Debian's Chromium, and pages in it that watch for what must never happen.
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -21,11 +22,30 @@ const OPTIONS = { executablePath: '/usr/bin/chromium', args: ARGS, headless: tru
 export const PHONE = { width: 390, height: 844 };
 export const DESKTOP = { width: 1440, height: 900 };
 
-export const launch = () => chromium.launch(OPTIONS);
+/** A home whose browser trusts these certificates (PEM files), as its owner would have told it to. */
+function trusting(certificates) {
+  const home = mkdtempSync(join(tmpdir(), 'postern-home-'));
+  const folder = join(home, '.pki/nssdb');
+  mkdirSync(folder, { recursive: true });
+  const certutil = (...args) => execFileSync('certutil', ['-d', `sql:${folder}`, ...args]);
+  certutil('-N', '--empty-password');
+  for (const file of certificates) certutil('-A', '-t', 'CP,,', '-n', file, '-i', file);
+  return home;
+}
 
-/** A browser with a profile on disk, which another one can be opened on later. */
-export const profile = () => mkdtempSync(join(tmpdir(), 'postern-profile-'));
-export const open = (folder) => chromium.launchPersistentContext(folder, OPTIONS);
+const optionsAt = (home) => ({ ...OPTIONS, env: { ...process.env, HOME: home } });
+
+/** A browser that trusts the authority of this install, where it has one, and these certificates. */
+export async function launch({ authority }, ...others) {
+  const home = trusting([authority, ...others].filter(Boolean));
+  const browser = await chromium.launch(optionsAt(home));
+  browser.once('disconnected', () => rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+  return browser;
+}
+
+/** A profile on disk, on which a browser that trusts this install's authority can be opened again and again. */
+export const profile = ({ authority }) => trusting([authority].filter(Boolean));
+export const open = (home) => chromium.launchPersistentContext(join(home, 'profile'), optionsAt(home));
 
 /** Watches every page of a context: no breach of the policy, no fault of a script. Ask with `assertQuiet`. */
 export async function watch(context) {

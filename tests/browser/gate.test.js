@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { launch, signIn, watch } from './browser.js';
-import { PASSWORD, Postern } from './postern.js';
+import { PASSWORD, PLAIN, Postern } from './postern.js';
 
 const listening = (server) =>
   new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
@@ -91,7 +91,7 @@ describe('the gate', () => {
       configuration,
       `trusted_proxies = ["127.0.0.1"]\n${application('one', one)}${application('two', two)}`,
     );
-    postern = await Postern.start({ POSTERN_CONFIG: configuration });
+    postern = await Postern.start({ ...PLAIN, POSTERN_CONFIG: configuration });
     postern.setPassword();
     postern.environment.POSTERN_LISTEN = new URL(postern.base).host;
     nginx = new Nginx(
@@ -99,7 +99,7 @@ describe('the gate', () => {
       ports,
     );
     await nginx.ready();
-    browser = await launch();
+    browser = await launch(postern);
   });
   after(async () => {
     await browser.close();
@@ -162,6 +162,16 @@ describe('the gate', () => {
     await page.reload();
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
     await page.goto(`${two}/`);
+    await inside(page);
+    await done();
+  });
+
+  test('the page lists the applications, with what they are told, and leads to each', async () => {
+    const page = await context.newPage();
+    await signIn(page, postern, PASSWORD);
+    await page.getByRole('link', { name: 'Applications', exact: true }).click();
+    await page.getByText('Postern-Assertion').first().waitFor();
+    await page.getByRole('link', { name: `${two}/` }).click();
     await inside(page);
     await done();
   });

@@ -25,6 +25,7 @@ const VIEWS = [
     (page) => page.getByLabel('New password', { exact: true }).fill('a horse, a staple and a battery'),
     see('Very good'),
   ],
+  ['applications', 'applications', null, see('No application is behind')],
   ['access-keys', 'access-keys', null, see('nightly backup')],
   ['access-keys-new', 'access-keys', press('New access key'), see('What it may do')],
   ['keys', 'keys', null, see('Key 1')],
@@ -48,7 +49,7 @@ describe('the look', () => {
     postern.run(['settings', 'set', 'secret.media-server', '--value-file', '-'], 'hunter2 hunter2');
     await postern.elsewhere();
     await postern.call('POST', '/api/v1/auth/login', { body: { Password: 'wrong wrong wrong wrong' } });
-    browser = await launch();
+    browser = await launch(postern);
   });
   after(async () => {
     await browser.close();

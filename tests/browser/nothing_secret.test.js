@@ -33,7 +33,7 @@ describe('no secret lies about', () => {
   before(async () => {
     postern = await Postern.start({ POSTERN_LOG: 'debug' });
     postern.setPassword();
-    browser = await launch();
+    browser = await launch(postern);
   });
   after(async () => {
     await browser.close();
@@ -125,7 +125,7 @@ describe('no secret lies about', () => {
     await page.reload({ waitUntil: 'networkidle' });
     const document = await postern.call('GET', '/login');
     assert.equal(document.headers.get('cache-control'), 'no-store');
-    const asset = /src="(\/assets\/[^"]+main\.js)"/.exec(await (await fetch(`${postern.base}/login`)).text())[1];
+    const asset = /src="(\/assets\/[^"]+main\.js)"/.exec(document.text)[1];
     const { status, headers } = await postern.call('GET', asset);
     assert.equal(status, 200);
     assert.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable');

@@ -15,7 +15,7 @@ describe('the pages', () => {
   before(async () => {
     postern = await Postern.start();
     postern.setPassword();
-    browser = await launch();
+    browser = await launch(postern);
   });
   after(async () => {
     await browser.close();
@@ -32,6 +32,8 @@ describe('the pages', () => {
     await context.close();
   });
 
+  /** The session that an access token belongs to. */
+  const sessionOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sid;
   const turnTo = async (name) => {
     await page.getByRole('link', { name, exact: true }).first().click();
     await page.getByRole('heading', { name, level: 1 }).waitFor();
@@ -49,6 +51,23 @@ describe('the pages', () => {
     await page.getByText('checks made').click();
     await said('it was found sound at the start');
     await said(postern.folder);
+  });
+
+  test('what happens elsewhere shows by itself', async () => {
+    await turnTo('Sessions');
+    await said('This device');
+    assert.equal(await page.getByText('node', { exact: false }).count(), 0);
+    const token = await postern.elsewhere();
+    const row = page.getByRole('button', { name: 'End the session of node' });
+    await row.waitFor();
+    await postern.call('POST', '/api/v1/auth/status', { token });
+    postern.run(['sessions', 'revoke', sessionOf(token)]);
+    await row.waitFor({ state: 'detached' });
+    await turnTo('Access keys');
+    postern.run(['access-keys', 'create', 'made at the shell', '--scope', 'api']);
+    await said('made at the shell');
+    postern.run(['access-keys', 'revoke', 'made at the shell']);
+    await page.getByText('made at the shell').waitFor({ state: 'detached' });
   });
 
   test('one session is ended, then all others', async () => {

@@ -1,6 +1,9 @@
-// A running server in a folder of its own: started, stopped, killed, started again on the same data and port.
+// A running server in a folder of its own: started, stopped, killed, started again on the same data and port. It speaks TLS
+// with a certificate that it makes itself, or plain HTTP where a test asks for that.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,12 +13,19 @@ export const PASSWORD = 'correct horse battery staple';
 const BINARY = process.env.POSTERN_BINARY;
 if (!BINARY) throw new Error('POSTERN_BINARY names the binary that is tested; ./test sets it');
 
+/** What makes it speak plain HTTP. */
+export const PLAIN = { POSTERN_TLS_SELF_SIGNED: 'false' };
+
 export class Postern {
   /** Starts the binary in an empty folder, with these variables in its environment. */
   static async start(environment = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'postern-browser-'));
     const postern = new Postern(folder, environment);
     await postern.begin('127.0.0.1:0');
+    if (postern.base.startsWith('https:')) {
+      postern.authority = join(folder, 'authority.pem');
+      postern.run(['tls', 'export-ca', '--out', postern.authority, '--quiet']);
+    }
     return postern;
   }
 
@@ -26,6 +36,7 @@ export class Postern {
       XDG_CONFIG_HOME: join(folder, 'config'),
       // The other name of this machine, for what a page of a sibling host may do.
       POSTERN_HOSTS: 'door.postern.test',
+      POSTERN_TLS_SELF_SIGNED: 'true',
       ...environment,
     };
   }
@@ -85,16 +96,20 @@ export class Postern {
 
   /** Calls the API as a script would. */
   async call(method, path, { token, body, cookie } = {}) {
-    const headers = {};
+    const headers = { 'user-agent': 'node' };
     if (token) headers.authorization = `Bearer ${token}`;
     if (cookie) headers.cookie = cookie;
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const response = await fetch(this.base + path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+    const { request } = this.authority ? https : http;
+    const ca = this.authority && readFileSync(this.authority);
+    const response = await new Promise((resolve, reject) => {
+      const sent = request(this.base + path, { method, headers, ca, agent: false }, resolve);
+      sent.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
     });
-    return { status: response.status, headers: response.headers, body: await response.json().catch(() => null) };
+    const text = Buffer.concat(await response.toArray()).toString();
+    const answer = { status: response.statusCode, headers: new Headers(response.headers), text, body: null };
+    if (response.headers['content-type']?.includes('json')) answer.body = JSON.parse(text);
+    return answer;
   }
 
   /** An access token of a new session, for what is done elsewhere than in the browser. */

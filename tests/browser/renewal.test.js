@@ -35,7 +35,7 @@ describe('renewal', () => {
   before(async () => {
     postern = await Postern.start({ POSTERN_ACCESS_TOKEN_LIFE: '2s' });
     postern.setPassword();
-    browser = await launch();
+    browser = await launch(postern);
   });
   after(async () => {
     await browser.close();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use fieldcrypt::{KeyInfo, SecretKey, SlotSecret};
 
@@ -400,6 +401,13 @@ impl Authority {
                 live.is_some_and(|live| now < live.record.expires)
             }
         }
+    }
+
+    /// Says when something is new, by this process or another: sessions, keys, settings, events of the audit log, steps of a
+    /// rotation; not refreshes and uses. The number means nothing.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.live.changes()
     }
 
     fn first_sight(&self, bearer: &str, digest: [u8; 32]) -> Result<Arc<SeenToken>, Unauthorized> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
+use tokio::sync::watch;
 
 use crate::access_keys::AccessKeyRecord;
 use crate::clock::WallTime;
@@ -31,6 +32,8 @@ pub(crate) struct Live {
     settings: RwLock<Arc<SettingValues>>,
     password: RwLock<Arc<PasswordRecord>>,
     seen: Cache<[u8; 32], Arc<SeenToken>>,
+    /// Goes up when there is something new.
+    changes: watch::Sender<u64>,
 }
 
 /// A session and what only this process knows of it.
@@ -141,7 +144,13 @@ impl Live {
             settings: RwLock::new(Arc::new(loaded.settings)),
             password: RwLock::new(Arc::new(loaded.password)),
             seen: Cache::new(SEEN_TOKENS),
+            changes: watch::channel(0).0,
         }
+    }
+
+    /// Counts what was new, of this process's own commits and of those of others.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Shows what a transaction has changed.
@@ -179,6 +188,7 @@ impl Live {
         *write(&self.settings) = Arc::new(loaded.settings);
         *write(&self.password) = Arc::new(loaded.password);
         self.put_signing_keys(loaded.signing_keys);
+        self.tell_of_changes();
     }
 
     /// Lets nobody in from here on.
@@ -186,6 +196,12 @@ impl Live {
         write(&self.sessions).clear();
         write(&self.access_keys).clear();
         self.seen.clear();
+        self.tell_of_changes();
+    }
+
+    /// For whoever shows what is in the database.
+    pub(crate) fn tell_of_changes(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn put_signing_keys(&self, keys: SigningKeySet) {

@@ -124,6 +124,7 @@ async fn accept_all(
                     peer: PeerAddress(peer.ip()),
                     http: http.clone(),
                     phase: tasks.phase.clone(),
+                    lifetime: Lifetime(tasks.clone()),
                 };
                 let served = connection.serve(stream, transport.clone(), router.clone());
                 tasks.spawn(async move {
@@ -206,6 +207,17 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
+/// On every request, for what goes on after its answer: the listener waits for whoever holds one.
+#[derive(Clone)]
+pub(crate) struct Lifetime(Tasks);
+
+impl Lifetime {
+    /// When the server stops: what has no end of its own is to end then.
+    pub(crate) async fn draining(&mut self) {
+        reached(&mut self.0.phase, Phase::Draining).await;
+    }
+}
+
 /// How busy one connection is.
 #[derive(Default)]
 struct Activity {
@@ -234,6 +246,7 @@ struct Connection {
     peer: PeerAddress,
     http: auto::Builder<Tasks>,
     phase: watch::Receiver<Phase>,
+    lifetime: Lifetime,
 }
 
 impl Connection {
@@ -264,6 +277,7 @@ impl Connection {
             peer,
             http,
             mut phase,
+            lifetime,
         } = self;
         let activity = Arc::new(Activity::default());
         let counted = activity.clone();
@@ -271,6 +285,7 @@ impl Connection {
             let place = InFlight::begin(&counted);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(lifetime.clone());
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await;
@@ -278,7 +293,8 @@ impl Connection {
                 answer
             }
         });
-        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+        let mut connection =
+            std::pin::pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
 
         // Before the first request there is no other clock: deciding between HTTP/1.1 and HTTP/2 waits for bytes.
         let mut deadline = std::pin::pin!(tokio::time::sleep(HEADER_TIME));

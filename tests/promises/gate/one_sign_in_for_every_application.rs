@@ -2,7 +2,7 @@
 
 use e2e_support::proxies::Kind;
 use e2e_support::wire::{Reply, exchange};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::house::{Browser, Doors, House, ONE, TWO};
 
@@ -218,4 +218,34 @@ fn on_an_applications_host_nothing_of_the_sign_in_host_answers() {
     assert!(login.cookie.is_none());
     let bare = house.postern.send("GET", "/health", &[], &Value::Null);
     assert_eq!(bare.status, 200, "control");
+}
+
+#[test]
+fn the_owner_is_told_of_the_applications_and_nobody_of_their_secrets() {
+    let house = House::start();
+    let held = house.login();
+    let bearer = held.bearer();
+    let list = |fields: &[(&str, &str)]| {
+        house
+            .postern
+            .send("GET", "/api/v1/applications", fields, &Value::Null)
+    };
+    let answer = list(&[("authorization", &bearer)]);
+    assert_eq!(answer.status, 200);
+    let upstream = format!("http://{}", house.upstream.address);
+    assert_eq!(
+        answer.body,
+        json!({"Applications": [
+            {
+                "Name": "one", "Addresses": [format!("http://{ONE}/")], "Upstream": upstream,
+                "Open": ["GET /public"], "Closed": ["/closed"],
+                "Identity": ["Remote-User", "Postern-Session", "Postern-Assertion"], "Headers": []
+            },
+            {
+                "Name": "two", "Addresses": [format!("http://{TWO}/")], "Upstream": upstream,
+                "Open": [], "Closed": [], "Identity": ["Remote-User"], "Headers": ["x-upstream-token"]
+            },
+        ]})
+    );
+    assert_eq!(list(&[]).status, 401);
 }

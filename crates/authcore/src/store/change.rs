@@ -105,6 +105,20 @@ pub(crate) enum Change {
     Record(AuditEvent),
 }
 
+impl Change {
+    /// Whether anybody would want to hear of it. Refreshes and uses go on all the time: a page that looked again after each
+    /// would make the next.
+    pub(crate) const fn is_news(&self) -> bool {
+        !matches!(
+            self,
+            Self::ReplaceSession { .. }
+                | Self::TouchSession { .. }
+                | Self::TouchAccessKey { .. }
+                | Self::SpendOperationToken { .. }
+        )
+    }
+}
+
 /// Which sessions outlive a change of the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeepSessions {

@@ -265,6 +265,9 @@ impl Writer {
         match self.commit(&changes) {
             Ok((outcomes, published)) => {
                 self.live.publish(Committed(published));
+                if changes.iter().any(|request| request.change.is_news()) {
+                    self.live.tell_of_changes();
+                }
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     drop(answer.send(outcome.map(Committed)));
                 }
@@ -408,6 +411,9 @@ impl Writer {
             self.kept = Some(now.wall);
         }
         self.live.publish(Committed(published));
+        if swept > 0 {
+            self.live.tell_of_changes();
+        }
         Ok(())
     }
 

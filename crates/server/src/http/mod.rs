@@ -6,6 +6,7 @@ pub(crate) mod router;
 
 mod access_keys;
 mod access_log;
+mod applications;
 mod audit;
 mod auth;
 mod backup;
@@ -13,6 +14,7 @@ pub(crate) mod cookies;
 mod doctor;
 pub(crate) mod error;
 pub(crate) mod error_body;
+mod events;
 pub(crate) mod extract;
 pub(crate) mod headers;
 mod health;

@@ -14,8 +14,8 @@ use crate::gate::door::{Doors, to_their_doors};
 use crate::gate::{forward_auth, handoff};
 use crate::http::error::HttpError;
 use crate::http::{
-    access_keys, audit, auth, backup, doctor, health, jwks, keys, layers, limits, openapi, page, password,
-    sessions, settings,
+    access_keys, applications, audit, auth, backup, doctor, events, health, jwks, keys, layers, limits,
+    openapi, page, password, sessions, settings,
 };
 use crate::web;
 
@@ -46,7 +46,9 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(keys::rotate)) //                                      POST keys/rotate
         .routes(routes!(keys::rotation)) //                                    GET keys/rotation
         .routes(routes!(backup::create)) //                                    POST backup
+        .routes(routes!(applications::list)) //                                GET applications
         .routes(routes!(audit::list)) //                                       GET audit
+        .routes(routes!(events::events)) //                                    GET events
         .routes(routes!(doctor::findings)) //                                  GET doctor
         .routes(routes!(openapi::document)) //                                 GET openapi.json
         .routes(routes!(handoff::hand_off)) //                                 POST gate/handoff

@@ -63,18 +63,21 @@ files! {
     "icon.svg",
     "icons.svg",
     "js/auth/api.js",
+    "js/auth/changes.js",
     "js/auth/connection.js",
     "js/auth/nonce.js",
     "js/auth/session.js",
     "js/auth/tabs.js",
     "js/auth/wire.js",
     "js/backups.js",
+    "js/early.js",
     "js/house.js",
     "js/link.js",
     "js/main.js",
     "js/name.js",
     "js/pages/access_keys.js",
     "js/pages/activity.js",
+    "js/pages/applications.js",
     "js/pages/backups.js",
     "js/pages/keys.js",
     "js/pages/overview.js",
@@ -95,7 +98,6 @@ files! {
     "js/parts/security_notices.js",
     "js/parts/time.js",
     "js/parts/toast.js",
-    "js/theme.js",
     "js/view.js",
     "js/words.js",
     "vendor/LICENSE-htm",
@@ -135,12 +137,37 @@ pub(crate) fn asset(version: &str, name: &str) -> Option<&'static Asset> {
         .filter(|_| version == *VERSION)
 }
 
-/// The names of all scripts.
-pub(super) fn modules() -> impl Iterator<Item = &'static str> {
-    FILES
-        .iter()
-        .filter(|file| file.kind() == SCRIPT)
-        .map(|file| file.name)
+/// The names of all scripts that this one cannot run without: itself, and what it and they import by `from '…'`.
+pub(super) fn imported_by(script: &str) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    let mut open = vec![script.to_owned()];
+    while let Some(name) = open.pop() {
+        let Some(file) = FILES.iter().find(|file| file.name == name) else {
+            continue;
+        };
+        if found.contains(&file.name) {
+            continue;
+        }
+        found.push(file.name);
+        let text = std::str::from_utf8(file.bytes).unwrap_or_default();
+        let imports = text.split(" from '").skip(1);
+        open.extend(imports.filter_map(|rest| beside(file.name, rest.split_once('\'')?.0)));
+    }
+    found
+}
+
+/// The name that a relative address in that file means.
+fn beside(name: &str, address: &str) -> Option<String> {
+    let mut folders: Vec<&str> = name.split('/').collect();
+    folders.pop();
+    for part in address.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(folders.pop()?),
+            part => folders.push(part),
+        }
+    }
+    Some(folders.join("/"))
 }
 
 #[cfg(test)]
@@ -186,6 +213,38 @@ mod tests {
             sum += file.gzip().len();
         }
         assert!(sum < 80_000, "{sum} bytes");
+    }
+
+    /// What a script cannot run without is told to the browser; what it loads later is not.
+    #[test]
+    fn what_a_script_imports_is_found_through_all_of_its_imports() {
+        let door = imported_by("js/main.js");
+        for name in [
+            "js/main.js",
+            "js/pages/signin.js",
+            "js/auth/wire.js",
+            "vendor/preact.js",
+        ] {
+            assert!(door.contains(&name), "{name}: {door:?}");
+        }
+        assert!(!door.contains(&"js/house.js"), "{door:?}");
+        let house = imported_by("js/house.js");
+        assert!(house.contains(&"js/pages/overview.js"), "{house:?}");
+        for file in FILES
+            .iter()
+            .filter(|file| file.kind() == SCRIPT && file.name != "js/early.js")
+        {
+            assert!(
+                door.contains(&file.name) || house.contains(&file.name),
+                "nobody imports {}",
+                file.name
+            );
+        }
+        assert_eq!(
+            beside("js/pages/a.js", "../view.js").as_deref(),
+            Some("js/view.js")
+        );
+        assert_eq!(beside("a.js", "../../b.js"), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn changes_state(method: &Method) -> bool {
 }
 
 /// `Sec-Fetch-Site` decides where there is one, else `Origin`; a client that sends neither is no browser page.
-fn is_same_origin(headers: &HeaderMap, host: &Host, scheme: Scheme) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, host: &Host, scheme: Scheme) -> bool {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     match (sites.next(), sites.next()) {
         (Some(site), None) => return matches!(site.as_bytes(), b"same-origin" | b"none"),

@@ -12,6 +12,7 @@ import { Overview } from './pages/overview.js';
 import { Sessions } from './pages/sessions.js';
 import { Password } from './pages/password.js';
 import { AccessKeys } from './pages/access_keys.js';
+import { Applications } from './pages/applications.js';
 import { Keys } from './pages/keys.js';
 import { Settings } from './pages/settings.js';
 import { Backups } from './pages/backups.js';
@@ -21,14 +22,13 @@ const PLACES = [
   ['', 'Overview', 'home', Overview],
   ['sessions', 'Sessions', 'devices', Sessions],
   ['password', 'Password', 'password', Password],
+  ['applications', 'Applications', 'link', Applications],
   ['access-keys', 'Access keys', 'key', AccessKeys],
   ['keys', 'Encryption keys', 'seal', Keys],
   ['backups', 'Backups', 'backup', Backups],
   ['settings', 'Settings', 'settings', Settings],
   ['activity', 'Activity', 'activity', Activity],
 ];
-
-const ASK_MS = 10_000;
 
 const here = () => {
   const name = location.hash.replace(/^#\/?/, '');
@@ -75,8 +75,8 @@ export function House() {
     addEventListener('hashchange', turn);
     return () => removeEventListener('hashchange', turn);
   }, []);
-  // Asked for its refusal only: a session that is ended elsewhere shows the door within this time.
-  useLoad(() => get('/api/v1/password'), '', ASK_MS);
+  // Asked for its refusal only: a session that is ended elsewhere shows the door at once.
+  useLoad(() => get('/api/v1/password'), '', true);
   const [path, title, , Page] = place;
   useEffect(() => {
     document.title = `${title} · ${instanceName}`;

@@ -117,6 +117,11 @@ async function renewOnce(stale) {
 }
 
 function over(reason) {
+  if (state.is === 'out') {
+    // Whoever was faster knows why.
+    drop();
+    throw new SignedOut();
+  }
   const wasIn = state.is === 'in' || nonces.kept().nonce !== null;
   drop();
   become('out', reason);
@@ -167,6 +172,8 @@ for (const event of ['pointerdown', 'keydown', 'visibilitychange', 'focus']) {
 
 /** Finds out whether there is a session: in this tab, in another, or remembered. */
 export async function start() {
+  // The first visit, the most common one, waits for nobody.
+  if (!nonces.kept().nonce && !(await tabs.othersAreOpen())) return become('out');
   try {
     await renew(null);
   } catch (error) {
@@ -199,12 +206,17 @@ export const signIn = (password, remembered) =>
 export const signInWithLink = (token, remembered) =>
   signInAt('/api/v1/auth/signin', { SigninToken: token }, remembered);
 
-/** Signs out here and in every other tab. Throws, and stays signed in, when the server did not confirm it. */
-export async function signOut() {
-  const { nonce } = nonces.kept();
-  const response = await ask('/api/v1/auth/refresh/logout', jsonRequest('POST', { Nonce: nonce }));
-  if (!response.ok) throw await refusal(response);
-  drop();
-  become('out', 'signed-out');
-  tabs.tell({ kind: 'signed-out', reason: 'signed-out' });
+/**
+ * Signs out here and in every other tab. Throws, and stays signed in, when the server did not confirm it. No tab renews
+ * meanwhile: one that hears of the end of the session first would take it for another's doing.
+ */
+export function signOut() {
+  return tabs.alone(async () => {
+    const { nonce } = nonces.kept();
+    const response = await ask('/api/v1/auth/refresh/logout', jsonRequest('POST', { Nonce: nonce }));
+    if (!response.ok) throw await refusal(response);
+    drop();
+    become('out', 'signed-out');
+    tabs.tell({ kind: 'signed-out', reason: 'signed-out' });
+  });
 }

@@ -37,7 +37,8 @@ export async function alone(work) {
   }
 }
 
-async function othersAreOpen() {
+/** Whether another tab of this page is open, as far as this browser tells. */
+export async function othersAreOpen() {
   if (!channel) return false;
   if (!locks) return true;
   const { held } = await locks.query();

@@ -22,7 +22,7 @@ const LIVES = [
 const SOON_MS = 14 * DAY * 1000;
 
 export function AccessKeys() {
-  const keys = useLoad(() => get('/api/v1/access-keys'));
+  const keys = useLoad(() => get('/api/v1/access-keys'), '', true);
   const [making, setMaking] = useState(false);
   const [revoking, setRevoking] = useState(null);
   const revoke = async () => {

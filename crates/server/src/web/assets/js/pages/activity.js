@@ -9,7 +9,6 @@ import { ClockTime, dayOf } from '../parts/time.js';
 import { clientName, eventIcon, eventSentence, isAlarming } from '../words.js';
 
 const PAGE = 50;
-const FOLLOW_MS = 2000;
 
 const GROUPS = {
   all: ['Everything', ''],
@@ -46,7 +45,7 @@ export function Activity() {
   const [span, setSpan] = useState('all');
   const [follow, setFollow] = useState(false);
   const filter = `${group} ${span}`;
-  const newest = useLoad(() => get(address({ group, span })), filter, follow ? FOLLOW_MS : 0);
+  const newest = useLoad(() => get(address({ group, span })), filter, follow);
   const older = useOlder(filter, (before) => get(address({ group, span, before })));
 
   const first = newest.data?.Events ?? [];

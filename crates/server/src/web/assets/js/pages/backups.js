@@ -7,7 +7,7 @@ import { Time } from '../parts/time.js';
 import { toast } from '../parts/toast.js';
 
 export function Backups() {
-  const known = useLoad(backups);
+  const known = useLoad(backups, '', true);
   const [unavailable, setUnavailable] = useState(false);
   const make = useAction(async () => {
     const backup = await makeBackup();

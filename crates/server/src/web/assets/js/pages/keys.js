@@ -9,9 +9,6 @@ import { Time, duration } from '../parts/time.js';
 import { toast } from '../parts/toast.js';
 import { count } from '../words.js';
 
-const RUNNING_MS = 400;
-const IDLE_MS = 15_000;
-
 const KINDS = {
   signing: ['Renew the signing key?', 'New access tokens are signed with a new key from now on. Nobody is signed out.'],
   data: [
@@ -31,19 +28,17 @@ const PURPOSES = { data: 'Seals data', index: 'Finds sealed data', integrity: 'N
 
 export function Keys() {
   const [running, setRunning] = useState(false);
-  const keys = useLoad(() => get('/api/v1/keys'));
-  const rotation = useLoad(() => get('/api/v1/keys/rotation'), '', running ? RUNNING_MS : IDLE_MS);
+  const keys = useLoad(() => get('/api/v1/keys'), '', true);
+  const rotation = useLoad(() => get('/api/v1/keys/rotation'), '', true);
   const [asking, setAsking] = useState(null);
   const under = rotation.data?.Rotation ?? null;
   const moving = under !== null && under.Phase !== 'blocked';
 
   useEffect(() => {
-    if (running && !moving && rotation.data) {
-      toast('The new data key holds, and the old one is gone');
-      keys.reload();
-    }
+    if (!rotation.data) return;
+    if (running && under === null) toast('The new data key holds, and the old one is gone');
     setRunning(moving);
-  }, [moving]);
+  }, [rotation.data]);
 
   const rotate = async () => {
     await post('/api/v1/keys/rotate', { Kind: asking });

@@ -9,8 +9,6 @@ import { SecurityNotices, alarms } from '../parts/security_notices.js';
 import { backups } from '../backups.js';
 import { clientIcon, clientName, count, eventSentence, WAYS } from '../words.js';
 
-const AGAIN_MS = 20_000;
-
 const PARTS = {
   rules: () => get('/api/v1/password'),
   alarms,
@@ -32,7 +30,7 @@ async function everything() {
 }
 
 export function Overview() {
-  const loaded = useLoad(everything, '', AGAIN_MS);
+  const loaded = useLoad(everything, '', true);
   return html`<${PageHead} title="Overview" />
     <${Loaded} from=${loaded} lines=${8}>
       ${(parts) => html`<${SecurityNotices} known=${parts.alarms.data ?? []} />

@@ -9,10 +9,8 @@ import { Time } from '../parts/time.js';
 import { toast } from '../parts/toast.js';
 import { clientIcon, clientName, count, WAYS } from '../words.js';
 
-const AGAIN_MS = 10_000;
-
 export function Sessions() {
-  const sessions = useLoad(() => get('/api/v1/sessions'), '', AGAIN_MS);
+  const sessions = useLoad(() => get('/api/v1/sessions'), '', true);
   const [asking, setAsking] = useState(null);
   const all = sessions.data?.Sessions ?? [];
   const mine = all.filter((session) => session.Current);

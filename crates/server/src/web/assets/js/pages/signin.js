@@ -1,5 +1,5 @@
 // The door: one field.
-import { html, useEffect, useRef, useState } from '../view.js';
+import { html, useLayoutEffect, useRef, useState } from '../view.js';
 import { signIn } from '../auth/session.js';
 import { ConnectionLost } from '../auth/connection.js';
 import { Button, Notice, sentence } from '../parts/basics.js';
@@ -17,13 +17,15 @@ const REASONS = {
 };
 
 export function SignIn({ reason }) {
-  const [password, setPassword] = useState('');
+  // What was typed at the door of the document, before this script was there.
+  const [password, setPassword] = useState(() => document.getElementById('early-password')?.value ?? '');
   const [remembered, setRemembered] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const form = useRef(null);
   const focus = () => form.current?.querySelector('input:not([aria-hidden])')?.focus();
-  useEffect(focus, []);
+  // With the form, not after it is painted: whoever types at once is heard.
+  useLayoutEffect(focus, []);
 
   const submit = async (event) => {
     event.preventDefault();

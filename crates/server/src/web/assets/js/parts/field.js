@@ -35,8 +35,8 @@ export function PasswordField({ label, hint, error, value, onInput, autocomplete
             value=${value}
             autocomplete=${autocomplete}
             autocapitalize="off"
-            autocorrect="off"
-            spellcheck="false"
+            autocorrect=${false}
+            spellcheck=${false}
             maxlength="1024"
             onInput=${(event) => onInput(event.target.value)}
             onKeyDown=${look}

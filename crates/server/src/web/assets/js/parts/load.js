@@ -1,11 +1,12 @@
-// Loading what a view shows: once, again on demand, again when a lost connection is back, and every so often while
-// somebody is at the page.
+// Loading what a view shows: once, again on demand, again when a lost connection is back, and where it is live, again after
+// changes while somebody is at the page.
 import { useCallback, useEffect, useRef, useState } from '../view.js';
+import { watchChanges } from '../auth/changes.js';
 import { watchConnection } from '../auth/connection.js';
-import { SignedOut, isAttended } from '../auth/session.js';
+import { SignedOut } from '../auth/session.js';
 
 /** `data` (null before the first answer), `error` of the last try, `reload`. `key` says when it is something else. */
-export function useLoad(load, key = '', every = 0) {
+export function useLoad(load, key = '', live = false) {
   const [known, setKnown] = useState({ key, data: null, error: null });
   const latest = useRef(null);
   latest.current = load;
@@ -25,14 +26,12 @@ export function useLoad(load, key = '', every = 0) {
 
   useEffect(() => {
     reload();
-    const stop = watchConnection((lost) => lost || reload());
-    const timer = every && setInterval(() => isAttended() && reload(), every);
+    const stops = [watchConnection((lost) => lost || reload()), ...(live ? [watchChanges(reload)] : [])];
     return () => {
       asked.current += 1;
-      stop();
-      clearInterval(timer);
+      for (const stop of stops) stop();
     };
-  }, [reload, every]);
+  }, [reload, live]);
 
   return { data: known.key === key ? known.data : null, error: known.key === key ? known.error : null, reload };
 }
