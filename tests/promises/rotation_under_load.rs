@@ -123,7 +123,7 @@ impl Drop for Rotating {
 }
 
 /// The most memory that a process had resident, in KiB.
-fn most_memory(pid: u32) -> u64 {
+pub(crate) fn most_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
     let (_, rest) = status.split_once("VmHWM:").expect("a line");
     rest.split_whitespace()

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tower::Service;
 
 use transport::Accepted;
@@ -57,6 +57,44 @@ const RESET_STREAMS_MAX: usize = 32;
 /// The address at the other end of the connection; on every request, put there by this loop only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// The connection that a request came on, as far as what outlives its answer's head needs it; on every request.
+#[derive(Clone)]
+pub(crate) struct Line {
+    /// Whether the connection is TLS.
+    pub(crate) tls: bool,
+    tasks: Tasks,
+    in_flight: Arc<InFlight>,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+/// While it lives, the connection is not idle.
+pub(crate) struct Busy {
+    _in_flight: Arc<InFlight>,
+}
+
+impl Line {
+    /// For the time of a body that is passed on.
+    pub(crate) fn busy(&self) -> Busy {
+        Busy {
+            _in_flight: Arc::clone(&self.in_flight),
+        }
+    }
+
+    /// When the server stops: what has no end of its own is to end then. Until a line is dropped, the listener waits for it.
+    pub(crate) async fn draining(&mut self) {
+        reached(&mut self.tasks.phase, Phase::Draining).await;
+    }
+
+    /// Runs what the connection was upgraded to: it keeps the connection's place, and ends with the listener.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let place = Arc::clone(&self.place);
+        self.tasks.spawn(async move {
+            task.await;
+            drop(place);
+        });
+    }
+}
 
 /// What connections are asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,14 +161,10 @@ async fn accept_all(
                 let connection = Connection {
                     peer: PeerAddress(peer.ip()),
                     http: http.clone(),
-                    phase: tasks.phase.clone(),
-                    lifetime: Lifetime(tasks.clone()),
+                    tasks: tasks.clone(),
+                    place: Arc::new(place),
                 };
-                let served = connection.serve(stream, transport.clone(), router.clone());
-                tasks.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
+                tasks.spawn(connection.serve(stream, transport.clone(), router.clone()));
             }
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {
@@ -207,17 +241,6 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
-/// On every request, for what goes on after its answer: the listener waits for whoever holds one.
-#[derive(Clone)]
-pub(crate) struct Lifetime(Tasks);
-
-impl Lifetime {
-    /// When the server stops: what has no end of its own is to end then.
-    pub(crate) async fn draining(&mut self) {
-        reached(&mut self.0.phase, Phase::Draining).await;
-    }
-}
-
 /// How busy one connection is.
 #[derive(Default)]
 struct Activity {
@@ -245,51 +268,58 @@ impl Drop for InFlight {
 struct Connection {
     peer: PeerAddress,
     http: auto::Builder<Tasks>,
-    phase: watch::Receiver<Phase>,
-    lifetime: Lifetime,
+    tasks: Tasks,
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Connection {
     /// Finds out what is spoken, shakes hands where that is TLS, and serves. A connection has its place from the first byte.
-    async fn serve(mut self, stream: TcpStream, transport: Transport, router: Router) {
+    async fn serve(self, stream: TcpStream, transport: Transport, router: Router) {
         // Answers are small and whole: waiting for more to send (Nagle) only adds 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch off Nagle's algorithm");
         }
+        let mut phase = self.tasks.phase.clone();
         let accepted = tokio::select! {
             accepted = tokio::time::timeout(HEADER_TIME, transport.accept(stream)) => accepted,
-            () = reached(&mut self.phase, Phase::Draining) => return,
+            () = reached(&mut phase, Phase::Draining) => return,
         };
         match accepted {
-            Ok(Ok(Accepted::Plain(stream))) => self.serve_http(stream, router).await,
-            Ok(Ok(Accepted::Tls(stream))) => self.serve_http(stream, router).await,
-            Ok(Ok(Accepted::PlainOnTls(stream, refusal))) => self.serve_http(stream, refusal).await,
+            Ok(Ok(Accepted::Plain(stream))) => self.serve_http(stream, router, false).await,
+            Ok(Ok(Accepted::Tls(stream))) => self.serve_http(stream, router, true).await,
+            Ok(Ok(Accepted::PlainOnTls(stream, refusal))) => self.serve_http(stream, refusal, false).await,
             Ok(Err(error)) => tracing::debug!(peer = %self.peer.0, %error, "no handshake"),
             Err(_elapsed) => tracing::debug!(peer = %self.peer.0, "no handshake in time"),
         }
     }
 
-    async fn serve_http<S>(self, stream: S, router: Router)
+    async fn serve_http<S>(self, stream: S, router: Router, tls: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self {
             peer,
             http,
-            mut phase,
-            lifetime,
+            tasks,
+            place,
         } = self;
+        let mut phase = tasks.phase.clone();
         let activity = Arc::new(Activity::default());
         let counted = activity.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let place = InFlight::begin(&counted);
+            let in_flight = Arc::new(InFlight::begin(&counted));
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(lifetime.clone());
+            request.extensions_mut().insert(Line {
+                tls,
+                tasks: tasks.clone(),
+                in_flight: Arc::clone(&in_flight),
+                place: Arc::clone(&place),
+            });
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await;
-                drop(place);
+                drop(in_flight);
                 answer
             }
         });

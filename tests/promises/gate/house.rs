@@ -31,13 +31,28 @@ impl House {
 
     pub(crate) fn start_trusting(trusted: &str) -> Self {
         let upstream = Upstream::start();
+        let address = upstream.address.clone();
+        Self::start_as(trusted, upstream, &address)
+    }
+
+    /// With an application of the test's own as the first: `address`, or `https://address`.
+    pub(crate) fn start_before(address: &str) -> Self {
+        Self::start_as("\"127.0.0.1\"", Upstream::start(), address)
+    }
+
+    fn start_as(trusted: &str, upstream: Upstream, first: &str) -> Self {
+        let first = if first.contains("://") {
+            first.to_owned()
+        } else {
+            format!("http://{first}")
+        };
         let configuration = tempfile::NamedTempFile::new().expect("a file");
         let text = format!(
             r#"
             trusted_proxies = [{trusted}]
             [application.one]
             hosts = ["{ONE}"]
-            upstream = "http://{address}"
+            upstream = "{first}"
             open = ["GET /public"]
             closed = ["/closed"]
             [application.two]

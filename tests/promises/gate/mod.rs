@@ -3,5 +3,6 @@
 mod forged_requests_pass_nowhere;
 mod house;
 mod one_sign_in_for_every_application;
+mod postern_passes_requests_on_itself;
 mod scripts_pass_with_their_keys;
 mod what_an_application_gets_is_worth_nothing_elsewhere;

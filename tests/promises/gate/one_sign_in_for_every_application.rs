@@ -196,11 +196,14 @@ fn on_an_applications_host_nothing_of_the_sign_in_host_answers() {
         "/api/v1/sessions",
         "/gate/verify",
         "/gate/handoff",
-        "/.postern/",
     ] {
+        // All of it is the application's, where nobody is signed in yet.
         let reply = exchange(house.postern.address(), "GET", target, &[("Host", ONE)]);
-        assert_eq!(reply.status, 404, "{target}");
+        assert_eq!(reply.status, 401, "{target}");
+        assert!(reply.body.contains("sign in first"), "{target}: {}", reply.body);
     }
+    let reply = exchange(house.postern.address(), "GET", "/.postern/", &[("Host", ONE)]);
+    assert_eq!(reply.status, 404);
     let reply = exchange(
         house.postern.address(),
         "GET",
@@ -214,8 +217,12 @@ fn on_an_applications_host_nothing_of_the_sign_in_host_answers() {
         &[("host", ONE)],
         &serde_json::json!({ "Password": crate::owner::PASSWORD }),
     );
-    assert_eq!(login.status, 404);
+    assert_eq!(
+        (login.status, login.text("Error")),
+        (401, "sign in first".to_owned())
+    );
     assert!(login.cookie.is_none());
+    assert!(house.upstream.take().is_empty());
     let bare = house.postern.send("GET", "/health", &[], &Value::Null);
     assert_eq!(bare.status, 200, "control");
 }

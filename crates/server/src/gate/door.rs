@@ -1,5 +1,5 @@
-//! The hosts of applications, as far as they are ours: the folder `/.postern/`, and nothing of the sign-in host. A request that
-//! a proxy hands on from there never reaches the API, whatever its path.
+//! The hosts of applications: the folder `/.postern/` is ours, everything else is the application's, if it has an upstream, and
+//! nothing at all if it has none. No request to there ever reaches the API, whatever its path.
 
 use std::sync::Arc;
 
@@ -10,18 +10,24 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tower::ServiceExt as _;
 
-use super::{ACCEPT_PATH, Gate, accept};
+use super::{ACCEPT_PATH, Gate, accept, proxy};
 use crate::app::App;
 use crate::http::config::HttpConfig;
 use crate::http::error::HttpError;
 use crate::http::host::{HostNames, the_one_host};
 use crate::http::{layers, limits};
 
+/// Everything below is this server's on every host.
+const OUR_FOLDER: &str = "/.postern/";
+
 /// The applications, and what answers on their hosts.
 #[derive(Clone)]
 pub(crate) struct Doors {
     gate: Arc<Gate>,
+    /// What is ours.
     router: Router,
+    /// What is the application's.
+    passing: Router,
 }
 
 impl Doors {
@@ -44,24 +50,31 @@ impl Doors {
         Self {
             gate: Arc::clone(&app.gate),
             router: layers::around(routes, &config, limits::TIMES),
+            passing: proxy::router(app),
         }
     }
 }
 
 /// Layer, the outermost: a request to the host of an application goes to its door.
 pub(crate) async fn to_their_doors(State(doors): State<Doors>, request: Request, next: Next) -> Response {
-    let is_theirs = the_one_host(&request).is_ok_and(|host| {
+    let applications = the_one_host(&request).map(|host| {
         let applications = doors.gate.applications.0.iter();
         applications
-            .flat_map(|application| &application.hosts)
-            .any(|known| known.name() == host.name())
+            .filter(|application| application.hosts.iter().any(|known| known.name() == host.name()))
+            .collect::<Vec<_>>()
     });
-    if is_theirs {
-        match doors.router.oneshot(request).await {
-            Ok(response) => response.into_response(),
-            Err(never) => match never {},
-        }
-    } else {
-        next.run(request).await
+    let applications = applications.unwrap_or_default();
+    if applications.is_empty() {
+        return next.run(request).await;
+    }
+    let ours = request.uri().path().starts_with(OUR_FOLDER);
+    let passes = !ours
+        && applications
+            .iter()
+            .any(|application| application.upstream.is_some());
+    let router = if passes { doors.passing } else { doors.router };
+    match router.oneshot(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
     }
 }

@@ -61,35 +61,84 @@ pub(crate) async fn verify(
     Peer(peer): Peer,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let gate = &app.gate;
-    let refused = |refusal| HttpError::Gate {
+    let request = GateRequest::read(peer, &app.gate.trusted, &headers).map_err(|unreadable| {
+        if unreadable == Unreadable::NotListed {
+            warn_once(peer);
+        }
+        unreadable.into_error(&headers)
+    })?;
+    match judge(&app, &request, &headers)? {
+        Judged::Passes(passed) => Ok((StatusCode::OK, passed.headers).into_response()),
+        Judged::SignsIn(response) => Ok(response),
+    }
+}
+
+/// What came of a request that is not refused.
+pub(crate) enum Judged<'a> {
+    /// It passes.
+    Passes(Passed<'a>),
+    /// A person is sent to sign in.
+    SignsIn(Response),
+}
+
+/// A request that may pass.
+pub(crate) struct Passed<'a> {
+    /// To which application.
+    pub(crate) application: &'a Application,
+    /// As whom; nobody on an open path.
+    pub(crate) visitor: Option<Visitor>,
+    /// What the application gets: every identity header, the headers it is configured to get, its own cookies and credentials.
+    pub(crate) headers: HeaderMap,
+}
+
+fn refused(refusal: GateRefusal, headers: &HeaderMap) -> HttpError {
+    HttpError::Gate {
         refusal,
         offers_basic: !headers.contains_key(SEC_FETCH_MODE),
-    };
-    let malformed = |unreadable| match unreadable {
-        Unreadable::NotListed => {
-            warn_once(peer);
-            refused(GateRefusal::NotListed)
+    }
+}
+
+impl Unreadable {
+    /// What whoever asked is told.
+    pub(crate) fn into_error(self, headers: &HeaderMap) -> HttpError {
+        match self {
+            Self::NotListed => refused(GateRefusal::NotListed, headers),
+            Self::Malformed(text) => HttpError::malformed(text),
         }
-        Unreadable::Malformed(text) => HttpError::malformed(text),
-    };
-    let request = GateRequest::read(peer, &gate.trusted, &headers).map_err(malformed)?;
-    let (credential, handed_on) = credential::sort(&request, &headers).map_err(malformed)?;
-    let application = gate.applications.of(&request.host);
-    let visitor = credential.and_then(|credential| visitor(&app, credential, &request));
-    let decision = decision::decide(&request, app.config.scheme, application, visitor.as_ref());
+    }
+}
+
+/// The one judgement of a request with these headers, whoever passes it on: a proxy that asks, or this server.
+///
+/// # Errors
+/// When it may not pass.
+pub(crate) fn judge<'a>(
+    app: &'a App,
+    request: &GateRequest<'_>,
+    headers: &HeaderMap,
+) -> Result<Judged<'a>, HttpError> {
+    let refused = |refusal| refused(refusal, headers);
+    let (credential, handed_on) =
+        credential::sort(request, headers).map_err(|unreadable| unreadable.into_error(headers))?;
+    let application = app.gate.applications.of(&request.host);
+    let visitor = credential.and_then(|credential| visitor(app, credential, request));
+    let decision = decision::decide(request, app.config.scheme, application, visitor.as_ref());
     match (decision, application) {
         (GateDecision::Allow(passing), Some(application)) => {
             let visitor = match passing {
-                Passing::Visitor => visitor.as_ref(),
+                Passing::Visitor => visitor,
                 Passing::Anonymous => None,
             };
-            allow(&app, application, &request, visitor, handed_on)
-                .map_err(|NotFilled| refused(GateRefusal::NotFilled))
+            let headers = handed_to(app, application, request, visitor.as_ref(), handed_on)
+                .map_err(|NotFilled| refused(GateRefusal::NotFilled))?;
+            Ok(Judged::Passes(Passed {
+                application,
+                visitor,
+                headers,
+            }))
         }
         (GateDecision::Challenge(Asker::Page), _) => {
-            let refusal = refused(GateRefusal::SignIn);
-            challenge(&app, &request, &headers, refusal)
+            challenge(app, request, headers, refused(GateRefusal::SignIn)).map(Judged::SignsIn)
         }
         (GateDecision::Challenge(Asker::Script | Asker::Socket), _) => Err(refused(GateRefusal::SignIn)),
         (GateDecision::Forbid(Forbidden::AmbiguousPath), _) => Err(HttpError::malformed(
@@ -126,15 +175,14 @@ struct NotFilled;
 
 /// Every identity header, none of them empty: some proxies pass the client's own on where the answer has none (Caddy
 /// CVE-2026-30851, authentik CVE-2026-25748).
-fn allow(
+fn handed_to(
     app: &App,
     application: &Application,
     request: &GateRequest<'_>,
     visitor: Option<&Visitor>,
     handed_on: HandedOn,
-) -> Result<Response, NotFilled> {
-    let mut response = StatusCode::OK.into_response();
-    let headers = response.headers_mut();
+) -> Result<HeaderMap, NotFilled> {
+    let mut headers = HeaderMap::new();
     for (name, value) in handed_on.0 {
         headers.insert(name, value);
     }
@@ -169,7 +217,7 @@ fn allow(
         let value = HeaderValue::from_str(value).map_err(|_| NotFilled)?;
         headers.insert(header.name(), value);
     }
-    Ok(response)
+    Ok(headers)
 }
 
 /// Sends a person to sign in: by a redirect where the proxy hands it on, else in a header of the `401`.

@@ -16,6 +16,7 @@ pub(crate) mod explain;
 pub(crate) mod forward_auth;
 pub(crate) mod handoff;
 pub(crate) mod path;
+pub(crate) mod proxy;
 pub(crate) mod recipe;
 pub(crate) mod request;
 pub(crate) mod trusted_proxy;

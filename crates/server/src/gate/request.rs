@@ -130,6 +130,47 @@ impl<'a> GateRequest<'a> {
                 ));
             }
         };
+        Self::of(form, method, scheme, host, target, headers)
+    }
+
+    /// Reads a request that this server passes on itself. `scheme` is what the listener speaks; a listed proxy in front of it
+    /// may say what the browser spoke. What anybody else says of it is not looked at.
+    ///
+    /// # Errors
+    /// See [`Unreadable`].
+    pub(crate) fn direct(
+        peer: IpAddr,
+        trusted: &TrustedProxies,
+        (spoken, host): (Scheme, Host),
+        (method, target): (&'a str, &'a str),
+        headers: &'a HeaderMap,
+    ) -> Result<Self, Unreadable> {
+        refuse_tricks(headers)?;
+        let said = if trusted.contains(peer) {
+            one(headers, &FORWARDED_PROTO)?
+        } else {
+            None
+        };
+        let scheme = match said {
+            None => spoken,
+            Some(said) => scheme(said).ok_or(Unreadable::Malformed("X-Forwarded-Proto is http or https"))?,
+        };
+        let own = match scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        };
+        let host = host.without_port(own);
+        Self::of(Form::Forwarded, method, scheme, host, target, headers)
+    }
+
+    fn of(
+        form: Form,
+        method: &'a str,
+        scheme: Scheme,
+        host: Host,
+        target: &'a str,
+        headers: &HeaderMap,
+    ) -> Result<Self, Unreadable> {
         if method.is_empty()
             || method.len() > 32
             || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
@@ -250,6 +291,16 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
             .map_err(|_| Unreadable::Malformed("a forwarded header is not plain text")),
         (Some(_), Some(_)) => Err(Unreadable::Malformed("a forwarded header is there twice")),
     }
+}
+
+/// Whether a header of that name tells who asks or where from: a client's own copy reaches no application that this server passes
+/// requests on to.
+pub(crate) fn is_told_by_proxies(name: &str) -> bool {
+    name == "forwarded"
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-original-")
+        || matches!(name, "x-real-ip" | "postern-location")
+        || super::application::IdentityHeader::from_name(name).is_some()
 }
 
 fn refuse_tricks(headers: &HeaderMap) -> Result<(), Unreadable> {

@@ -66,6 +66,18 @@ pub(crate) enum HttpError {
     HeadersTooLarge,
     /// `500`: a fault of ours; what it was is in the log.
     Internal,
+    /// `502`: the application does not answer, or not as HTTP; the cause is in the log.
+    Unreachable {
+        /// Its name in the configuration.
+        application: String,
+    },
+    /// `504`: the application did not answer in time.
+    UpstreamSlow {
+        /// Its name in the configuration.
+        application: String,
+    },
+    /// `508`: the request went through this server already.
+    Loop,
     /// `503`: the database cannot take the change now; what is wrong is in the log.
     Unavailable,
     /// `503`: the answer took longer than a client waits.
@@ -164,6 +176,9 @@ impl HttpError {
             Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreachable { .. } => StatusCode::BAD_GATEWAY,
+            Self::UpstreamSlow { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Unavailable | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -179,6 +194,13 @@ impl HttpError {
             Self::CrossSite => "the request comes from another site",
             Self::NoSuchPath => "there is nothing at this path",
             Self::NotFound(what) => return Cow::Owned(format!("there is no such {what}")),
+            Self::Unreachable { application } => {
+                return Cow::Owned(format!("{application} does not answer now"));
+            }
+            Self::UpstreamSlow { application } => {
+                return Cow::Owned(format!("{application} did not answer in time"));
+            }
+            Self::Loop => "this request went through this server already",
             Self::MethodNotAllowed => "this path does not take this method",
             Self::BodyTooSlow => "the body did not come in time",
             Self::BodyTooLarge => "the body is larger than 64 KiB",
@@ -201,6 +223,10 @@ impl HttpError {
             Self::NotAllowed => "this access key may not do that; sign in, or use a key with another scope",
             Self::CrossSite => "call from a page of this server, or without Origin and Sec-Fetch-Site",
             Self::Busy { .. } => "wait as many seconds as Retry-After says",
+            Self::Unreachable { .. } => "see whether it runs; the server's log says what is wrong",
+            Self::Loop => {
+                "the upstream of the application is this server; name the application's own address"
+            }
             Self::Unavailable => "the server's log says why; GET /ready tells when it is over",
             Self::Refused(credential) => credential.hint()?,
             Self::Gate { refusal, .. } => refusal.hint(),
@@ -214,6 +240,7 @@ impl HttpError {
             | Self::TargetTooLong
             | Self::HeadersTooLarge
             | Self::Internal
+            | Self::UpstreamSlow { .. }
             | Self::TookTooLong => return None,
         }))
     }
@@ -302,6 +329,9 @@ impl IntoResponse for HttpError {
             | Self::UnknownHost
             | Self::HeadersTooLarge
             | Self::Internal
+            | Self::Unreachable { .. }
+            | Self::UpstreamSlow { .. }
+            | Self::Loop
             | Self::Unavailable
             | Self::TookTooLong => {}
         }

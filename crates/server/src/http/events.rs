@@ -30,7 +30,7 @@ use crate::http::error::HttpError;
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::same_origin::is_same_origin;
 use crate::http::host::RequestHost;
-use crate::listener::Lifetime;
+use crate::listener::Line;
 
 /// Sockets at a time: the tabs of a household.
 const SOCKETS_MAX: usize = 64;
@@ -78,14 +78,14 @@ pub(crate) async fn events(
     State(app): State<App>,
     RequestHost(host): RequestHost,
     headers: HeaderMap,
-    lifetime: Result<Extension<Lifetime>, ExtensionRejection>,
+    line: Result<Extension<Line>, ExtensionRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     // Browsers let every page open a socket to everywhere, with cookies; only the server can mind the origin.
     if !is_same_origin(&headers, &host, app.config.scheme) {
         return Err(HttpError::CrossSite);
     }
-    let (Ok(upgrade), Ok(Extension(lifetime))) = (upgrade, lifetime) else {
+    let (Ok(upgrade), Ok(Extension(line))) = (upgrade, line) else {
         return Err(HttpError::malformed("this is the address of a web socket"));
     };
     let place = SOCKETS
@@ -93,7 +93,7 @@ pub(crate) async fn events(
         .map_err(|_| HttpError::Busy { retry_after: PING })?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     Ok(upgrade.on_upgrade(async move |mut socket| {
-        let code = tell(&app, &mut socket, lifetime).await;
+        let code = tell(&app, &mut socket, line).await;
         let reason = if code == SESSION_OVER {
             "the session is over"
         } else {
@@ -110,7 +110,7 @@ pub(crate) async fn events(
 }
 
 /// Until there is nobody to tell, or nothing may be told any more: the code to close with.
-async fn tell(app: &App, socket: &mut WebSocket, mut lifetime: Lifetime) -> u16 {
+async fn tell(app: &App, socket: &mut WebSocket, mut line: Line) -> u16 {
     let Some(session) = introduced(app, socket).await else {
         return SESSION_OVER;
     };
@@ -123,7 +123,7 @@ async fn tell(app: &App, socket: &mut WebSocket, mut lifetime: Lifetime) -> u16 
     let mut heard = true;
     loop {
         tokio::select! {
-            () = lifetime.draining() => return GOING_AWAY,
+            () = line.draining() => return GOING_AWAY,
             message = socket.recv() => match message {
                 Some(Ok(Message::Pong(_) | Message::Ping(_))) => heard = true,
                 // Nothing else was asked for.

@@ -62,7 +62,8 @@ pub(crate) async fn on_every_response(
     response
 }
 
-fn put(headers: &mut HeaderMap, scheme: Scheme) {
+/// Puts them on an answer of this server's own that no layer sees.
+pub(crate) fn put(headers: &mut HeaderMap, scheme: Scheme) {
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }

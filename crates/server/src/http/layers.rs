@@ -22,14 +22,14 @@ pub(crate) fn around(routes: Router, config: &Arc<HttpConfig>, times: Times) -> 
         .layer(from_fn_with_state(config.clone(), require_same_origin))
         .layer(from_fn_with_state(times, limits::bounded_time))
         .layer(from_fn_with_state(config.clone(), host::require_known_host))
-        .layer(from_fn(limits::bounded_head))
+        .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
         .layer(CatchPanicLayer::custom(after_a_panic))
         .layer(from_fn(access_log::log_request))
         .layer(from_fn_with_state(config.clone(), headers::on_every_response))
 }
 
 /// The panic's message is on standard error already, from the panic hook; it may hold anything, so it goes nowhere else.
-fn after_a_panic(_message: Box<dyn Any + Send>) -> Response {
+pub(crate) fn after_a_panic(_message: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked; the request was answered with 500");
     error::after_a_panic()
 }

@@ -33,26 +33,45 @@ pub(crate) const TIMES: Times = Times {
     refusal: Duration::from_millis(500),
 };
 
-/// Most header bytes (names, values, and 4 for each field's `: ` and line end). Below what the HTTP library itself
-/// allows, so that the refusal is ours and carries our headers.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// How large the head of a request may be. Below what the HTTP library itself allows, so that the refusal is ours and carries our
+/// headers.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    /// Names, values, and 4 for each field's `: ` and line end.
+    bytes: usize,
+    fields: usize,
+    /// Of the request target, in bytes.
+    target: usize,
+}
 
-/// Most header fields.
-const HEADER_FIELDS_MAX: usize = 64;
+/// Every path and query of the contract is far shorter.
+pub(crate) const HEAD: Head = Head {
+    bytes: 16 * 1024,
+    fields: 64,
+    target: 4 * 1024,
+};
 
-/// Longest request target, in bytes: every path and query of the contract is far shorter.
-const TARGET_MAX: usize = 4 * 1024;
+/// Applications have cookies of their own, and long queries.
+pub(crate) const HEAD_OF_APPLICATIONS: Head = Head {
+    bytes: 32 * 1024,
+    fields: 100,
+    target: 8 * 1024,
+};
 
 /// Layer: refuses oversized headers and targets.
-pub(crate) async fn bounded_head(request: Request, next: Next) -> Result<Response, HttpError> {
+pub(crate) async fn bounded_head(
+    State(head): State<Head>,
+    request: Request,
+    next: Next,
+) -> Result<Response, HttpError> {
     let target = request
         .uri()
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
-    if target > TARGET_MAX {
+    if target > head.target {
         return Err(HttpError::TargetTooLong);
     }
-    if !headers_fit(request.headers()) {
+    if !head.holds(request.headers()) {
         return Err(HttpError::HeadersTooLarge);
     }
     Ok(next.run(request).await)
@@ -68,12 +87,14 @@ pub(crate) async fn unhurried_refusals(State(times): State<Times>, request: Requ
     response
 }
 
-fn headers_fit(headers: &HeaderMap) -> bool {
-    let bytes: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    headers.len() <= HEADER_FIELDS_MAX && bytes <= HEADER_BYTES_MAX
+impl Head {
+    fn holds(self, headers: &HeaderMap) -> bool {
+        let bytes: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        headers.len() <= self.fields && bytes <= self.bytes
+    }
 }
 
 /// Layer: no request waits for ever.

@@ -5,7 +5,7 @@ pub(crate) mod host;
 pub(crate) mod router;
 
 mod access_keys;
-mod access_log;
+pub(crate) mod access_log;
 mod applications;
 mod audit;
 mod auth;

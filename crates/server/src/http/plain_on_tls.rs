@@ -20,7 +20,7 @@ pub(crate) fn router(config: &HttpConfig) -> Router {
     Router::new()
         .fallback(async || HttpError::PlainOnTls)
         .layer(from_fn_with_state(limits::TIMES, limits::bounded_body))
-        .layer(from_fn(limits::bounded_head))
+        .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
         .layer(from_fn(access_log::log_request))
         .layer(from_fn_with_state(plain, headers::on_every_response))
 }

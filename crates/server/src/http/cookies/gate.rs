@@ -128,7 +128,8 @@ pub(crate) fn without_ours(headers: &HeaderMap) -> Option<HeaderValue> {
         .filter(|value| !value.is_empty())
 }
 
-fn is_ours(pair: &[u8]) -> bool {
+/// Whether a pair of `Cookie`, or a field of `Set-Cookie`, is of a cookie of this server.
+pub(crate) fn is_ours(pair: &[u8]) -> bool {
     // A pair without a name before its `=` is read as the name by some (PortSwigger, "cookie chaos").
     let pair = pair.strip_prefix(b"=").unwrap_or(pair);
     OURS.iter().any(|ours| {

@@ -1,0 +1,366 @@
+//! Without another proxy: Postern itself passes on what may pass, as it comes, and says who asks.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use e2e_support::wire::{exchange, exchange_bytes};
+
+use crate::rotation_under_load::most_memory;
+
+use super::house::{Browser, House, ONE, TWO};
+
+/// An application that says what it got to the channel, and does with the connection what the test wants.
+fn application(
+    serve: impl Fn(String, BufReader<TcpStream>) + Send + Sync + Clone + 'static,
+) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (tell, serve) = (tell.clone(), serve.clone());
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream);
+                let head = head(&mut reader);
+                if !head.is_empty() {
+                    let _ = tell.send(head.clone());
+                    serve(head, reader);
+                }
+            });
+        }
+    });
+    (address, told)
+}
+
+fn head(reader: &mut impl std::io::BufRead) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if !matches!(reader.read_line(&mut head), Ok(1..)) {
+            break;
+        }
+    }
+    head
+}
+
+/// A connection to the house's own port, with a request sent.
+fn sends(house: &House, request: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(house.postern.address()).expect("it listens");
+    let timeout = Some(Duration::from_secs(30));
+    stream.set_read_timeout(timeout).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("sent");
+    BufReader::new(stream)
+}
+
+/// A house whose first application is this one, and the cookies of who is signed in there.
+fn signed_in_before(address: &str) -> (House, crate::owner::Held, String) {
+    let house = House::start_before(address);
+    let held = house.login();
+    let mut browser = Browser::default();
+    let here = house.postern.address().to_owned();
+    browser.signs_in(&house, &here, ONE, "/", &held);
+    let cookies = browser.cookies(ONE);
+    (house, held, cookies)
+}
+
+#[test]
+fn one_sign_in_opens_both_applications_and_each_is_told_who_asks() {
+    let house = House::start();
+    let held = house.login();
+    let mut browser = Browser::default();
+    let here = house.postern.address().to_owned();
+    assert!(browser.signs_in(&house, &here, ONE, "/a%20b?c=d", &held));
+    assert!(
+        !browser.signs_in(&house, &here, TWO, "/", &held),
+        "signed in already"
+    );
+    let _nothing_before = house.upstream.take();
+    let reply = browser.opens(&here, ONE, "/a%20b?c=d");
+    assert_eq!((reply.status, reply.body.as_str()), (200, "the upstream"));
+    assert_eq!(
+        reply.header("content-security-policy"),
+        None,
+        "the application's business"
+    );
+    let received = house.upstream.take();
+    let received = received.first().expect("one");
+    assert_eq!(received.line, "GET /a%20b?c=d HTTP/1.1");
+    assert_eq!(received.one("remote-user"), "admin");
+    assert_eq!(received.one("host"), ONE);
+    assert_eq!(received.one("x-forwarded-host"), ONE);
+    assert_eq!(received.one("x-forwarded-proto"), "http");
+    assert_eq!(received.one("via"), "1.1 postern");
+    assert!(received.all("cookie").is_empty(), "the gate's own");
+    assert_eq!(browser.opens(&here, TWO, "/").status, 200);
+    let received = house.upstream.take();
+    let token = received.first().expect("one").one("x-upstream-token").to_owned();
+    assert_eq!(token, "Token canary of the upstream");
+    assert_eq!(browser.opens(&here, ONE, "/closed").status, 401);
+    house.sign_out(&held);
+    assert_eq!(browser.opens(&here, ONE, "/").status, 302);
+    assert!(house.upstream.take().is_empty());
+}
+
+#[test]
+fn what_a_client_says_of_itself_reaches_no_application() {
+    let house = House::start();
+    let here = house.postern.address();
+    // On an open path, where anybody gets through; the server trusts 127.0.0.1 here, and still only the scheme and the chain.
+    for (name, value) in [
+        ("Remote-User", "admin"),
+        ("Postern-Session", "x"),
+        ("Postern-Assertion", "x"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-User", "admin"),
+        ("X-Original-URL", "http://evil.example/"),
+        ("X-Real-IP", "10.0.0.1"),
+        ("Forwarded", "for=10.0.0.1"),
+        ("Proxy-Authorization", "Basic eDp5"),
+        ("Keep-Alive", "timeout=5"),
+    ] {
+        let reply = exchange(
+            here,
+            "GET",
+            "/public",
+            &[("Host", ONE), (name, value), ("X-Own", "kept")],
+        );
+        assert_eq!(reply.status, 200, "{name}");
+        let received = house.upstream.take();
+        let received = received.first().expect("one");
+        assert_eq!(received.one("x-own"), "kept", "control");
+        assert!(
+            !received.all(&name.to_ascii_lowercase()).contains(&value),
+            "{name}"
+        );
+        assert_eq!(received.one("remote-user"), "anonymous", "{name}");
+        assert_eq!(received.one("postern-session"), "none", "{name}");
+    }
+    for name in ["Remote_User", "Postern_Assertion", "X_Forwarded_For"] {
+        let reply = exchange(here, "GET", "/public", &[("Host", ONE), (name, "admin")]);
+        assert_eq!(reply.status, 400, "{name}");
+    }
+    let named = [
+        ("Host", ONE),
+        ("Connection", "close, X-Mine, Remote-User"),
+        ("X-Mine", "x"),
+    ];
+    assert_eq!(exchange(here, "GET", "/public", &named).status, 400);
+    assert!(house.upstream.take().is_empty());
+    let named = [
+        ("Host", ONE),
+        ("Connection", "close, X-Mine, Host"),
+        ("X-Mine", "x"),
+    ];
+    assert_eq!(exchange(here, "GET", "/public", &named).status, 200);
+    let received = house.upstream.take();
+    let received = received.first().expect("one");
+    assert!(received.all("x-mine").is_empty(), "named by Connection");
+    assert_eq!(received.one("host"), ONE);
+    let looped = [("Host", ONE), ("Via", "1.1 postern")];
+    assert_eq!(exchange(here, "GET", "/public", &looped).status, 508);
+    assert!(house.upstream.take().is_empty());
+}
+
+#[test]
+fn no_second_request_is_smuggled_in_the_body_of_a_first() {
+    let (address, told) = application(|_, mut reader| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        while reader.get_mut().write_all(answer).is_ok() && !head(&mut reader).is_empty() {}
+    });
+    let (house, _held, _) = signed_in_before(&address);
+    let hidden = "GET /secret HTTP/1.1\r\nHost: one.test\r\n\r\n";
+    for framing in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
+        "Content-Length: 0, 44\r\n\r\n",
+        "Content-Length: +0\r\n\r\n",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "X: y\nContent-Length: 0\n\n",
+    ] {
+        let request = format!("GET /public HTTP/1.1\r\nHost: one.test\r\n{framing}{hidden}");
+        let _first = exchange_bytes(house.postern.address(), request.as_bytes());
+    }
+    // The last of them, so that all before it have come.
+    let control = exchange(house.postern.address(), "GET", "/public/last", &[("Host", ONE)]);
+    assert_eq!(control.status, 200);
+    let heads: Vec<String> = told.try_iter().collect();
+    assert!(
+        heads.iter().any(|head| head.starts_with("GET /public/last")),
+        "control"
+    );
+    assert!(
+        !heads.iter().any(|head| head.starts_with("GET /secret")),
+        "{heads:?}"
+    );
+}
+
+#[test]
+fn events_arrive_one_by_one_and_end_with_the_session() {
+    let go = Arc::new(Barrier::new(2));
+    let release = Arc::clone(&go);
+    let (address, _told) = application(move |head, mut reader| {
+        let stream = reader.get_mut();
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+        if head.starts_with("GET /events") {
+            for n in 0..3 {
+                let _ = stream.write_all(format!("data: {n}\n").as_bytes());
+                release.wait();
+            }
+            // Quiet, until it is cut.
+            let _ = reader.read(&mut [0]);
+        }
+    });
+    let (house, held, cookies) = signed_in_before(&address);
+    let mut client = sends(
+        &house,
+        &format!("GET /events HTTP/1.1\r\nHost: {ONE}\r\nCookie: {cookies}\r\n\r\n"),
+    );
+    assert!(head(&mut client).starts_with("HTTP/1.1 200"));
+    for n in 0..3 {
+        let mut line = String::new();
+        while !line.starts_with("data:") {
+            line.clear();
+            assert_ne!(client.read_line(&mut line).expect("in time"), 0);
+        }
+        assert_eq!(line, format!("data: {n}\n"));
+        // Only now does the application go on: what was read had not waited for more.
+        go.wait();
+    }
+    house.sign_out(&held);
+    let mut rest = Vec::new();
+    let end = client.read_to_end(&mut rest).map_err(|error| error.kind());
+    assert_ne!(end, Err(std::io::ErrorKind::WouldBlock), "it was not cut");
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "no clean end");
+}
+
+#[test]
+fn a_tunnel_carries_bytes_both_ways_and_ends_with_its_session() {
+    let (address, told) = application(|head, mut reader| {
+        if !head.contains("upgrade: echo") {
+            let _ = reader
+                .get_mut()
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return;
+        }
+        let _ = reader
+            .get_mut()
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        let mut line = String::new();
+        while matches!(reader.read_line(&mut line), Ok(1..)) {
+            let _ = reader.get_mut().write_all(line.as_bytes());
+            line.clear();
+        }
+    });
+    let (house, held, cookies) = signed_in_before(&address);
+    let opening = |cookies: &str| {
+        format!(
+            "GET /socket HTTP/1.1\r\nHost: {ONE}\r\nConnection: Upgrade\r\nUpgrade: echo\r\nCookie: {cookies}\r\n\r\n"
+        )
+    };
+    while told.try_recv().is_ok() {}
+    assert!(head(&mut sends(&house, &opening("a=b"))).starts_with("HTTP/1.1 401"));
+    assert!(told.try_recv().is_err(), "nobody gets there without a session");
+    let mut client = sends(&house, &opening(&cookies));
+    assert!(head(&mut client).starts_with("HTTP/1.1 101"));
+    for text in ["one\n", "two\n"] {
+        client.get_mut().write_all(text.as_bytes()).expect("sent");
+        let mut line = String::new();
+        client.read_line(&mut line).expect("an echo");
+        assert_eq!(line, text);
+    }
+    house.sign_out(&held);
+    let mut rest = Vec::new();
+    let end = client.read_to_end(&mut rest);
+    let cut = match end {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    };
+    assert!(cut && rest.is_empty());
+}
+
+/// 256 MiB each way; what is kept of them would show.
+#[test]
+fn large_bodies_pass_in_flat_memory() {
+    const SIZE: u64 = 256 << 20;
+    let (address, _told) = application(|head, mut reader| {
+        if head.starts_with("PUT") {
+            let taken = std::io::copy(&mut (&mut reader).take(SIZE), &mut std::io::sink()).unwrap_or(0);
+            let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{taken}");
+            let _ = reader.get_mut().write_all(answer.as_bytes());
+        } else {
+            let start = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {SIZE}\r\n\r\n");
+            let _ = reader.get_mut().write_all(start.as_bytes());
+            let _ = std::io::copy(&mut std::io::repeat(b'x').take(SIZE), reader.get_mut());
+        }
+    });
+    let house = House::start_before(&address);
+    let held = house.login();
+    let mut browser = Browser::default();
+    browser.signs_in(&house, house.postern.address(), ONE, "/", &held);
+    let cookies = browser.cookies(ONE);
+    let before = most_memory(house.postern.pid());
+    let mut client = sends(
+        &house,
+        &format!("GET /down HTTP/1.1\r\nHost: {ONE}\r\nConnection: close\r\nCookie: {cookies}\r\n\r\n"),
+    );
+    assert!(head(&mut client).starts_with("HTTP/1.1 200"));
+    assert_eq!(
+        std::io::copy(&mut client, &mut std::io::sink()).expect("whole"),
+        SIZE
+    );
+    let start = format!(
+        "PUT /up HTTP/1.1\r\nHost: {ONE}\r\nConnection: close\r\nContent-Length: {SIZE}\r\nCookie: {cookies}\r\n\r\n"
+    );
+    let mut client = sends(&house, &start);
+    std::io::copy(&mut std::io::repeat(b'x').take(SIZE), client.get_mut()).expect("taken");
+    assert!(head(&mut client).starts_with("HTTP/1.1 200"));
+    let mut body = String::new();
+    client.read_to_string(&mut body).expect("whole");
+    assert_eq!(body, SIZE.to_string());
+    let more = most_memory(house.postern.pid()).saturating_sub(before);
+    assert!(more < 24 << 10, "{more} KiB more");
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_no_whole_one_and_a_dead_application_is_named() {
+    let (address, _told) = application(|head, mut reader| {
+        let broken: &[u8] = if head.contains("/chunks") {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart"
+        };
+        let _ = reader.get_mut().write_all(broken);
+    });
+    let house = House::start_before(&address);
+    for (path, end) in [("/public/chunks", "0\r\n\r\n"), ("/public/length", "never there")] {
+        let mut client = sends(
+            &house,
+            &format!("GET {path} HTTP/1.1\r\nHost: {ONE}\r\nConnection: close\r\n\r\n"),
+        );
+        let mut all = Vec::new();
+        let _ = client.read_to_end(&mut all);
+        let text = String::from_utf8_lossy(&all);
+        assert!(text.contains("part") && !text.ends_with(end), "{text}");
+    }
+    let nobody = format!("127.0.0.1:{}", e2e_support::wire::free_port());
+    // A server that speaks no TLS is not reached by https, either.
+    for upstream in [nobody, format!("https://{address}")] {
+        let house = House::start_before(&upstream);
+        let reply = exchange(house.postern.address(), "GET", "/public", &[("Host", ONE)]);
+        assert_eq!(reply.status, 502);
+        assert!(reply.body.contains("one does not answer now"), "{}", reply.body);
+        assert!(!reply.body.contains("127.0.0.1"), "{}", reply.body);
+        assert!(
+            reply.header("content-security-policy").is_some(),
+            "our own answer"
+        );
+    }
+}
