@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The close code of a session that is over.
 const OVER: u16 = 4401;
 
+/// And of one too many.
+const TOO_MANY: u16 = 1013;
+
 type Socket = WebSocket<TcpStream>;
 
 /// Opens a socket with these header fields; the status where that is refused.
@@ -170,12 +173,18 @@ fn changes_by_anybody_are_told_and_the_socket_ends_with_its_session() {
 fn sockets_are_bounded_and_none_keeps_the_server_from_stopping() {
     let (mut postern, held) = signed_in();
     let mut all: Vec<Socket> = (0..64).map(|_| listening(&postern, &held)).collect();
-    assert_eq!(opened(&postern, &[]).err(), Some(429));
+    let one_more = || {
+        let mut socket = opened(&postern, &[]).expect("opened");
+        introduce(&mut socket, &issue(&postern, &held, "websocket"));
+        next(&mut socket)
+    };
+    assert_eq!(one_more(), Err(TOO_MANY));
     drop(all.pop());
     // The server notices that it is gone when it reads.
-    while opened(&postern, &[]).is_err() {
-        std::thread::yield_now();
-    }
+    while one_more() != Ok(()) {}
+    // One that never says who it is keeps no server from stopping either.
+    let mut silent = opened(&postern, &[]).expect("opened");
     assert_eq!(postern.stop(), Some(0));
     assert_eq!(closed_with(all.first_mut().expect("one")), 1001);
+    assert_eq!(closed_with(&mut silent), 1001);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use authcore::Authority;
+use tokio::sync::Semaphore;
 
 use crate::backup::Desk;
 use crate::doctor::Finding;
@@ -25,4 +26,6 @@ pub(crate) struct App {
     pub(crate) backup: Arc<Desk>,
     /// What the gate knows of it.
     pub(crate) gate: Arc<Gate>,
+    /// Places for web sockets of the page.
+    pub(crate) sockets: Arc<Semaphore>,
 }

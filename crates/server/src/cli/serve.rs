@@ -106,6 +106,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             move |authority| doctor::examine_running(&config, authority)
         }),
         gate: Arc::new(config.gate(base)),
+        sockets: crate::http::events::places(),
     };
     let mut locked_out = None;
     let until = async || {

@@ -6,11 +6,13 @@
 //!        ◀──{"Changed": true}──────── at once, and after changes, four times a second at most
 //!        ◀──close 4401─────────────── the token is not good, or the session is over
 //!        ◀──close 1001─────────────── the server stops, or the client is silent
+//!        ◀──close 1013─────────────── too many sockets
 //! ```
 //!
 //! What has changed is not said: whoever may know asks for it. The token comes in a message, since addresses are logged and a
 //! browser gives a socket no header (RFC 6455, section 10.1 on `Origin`; RFC 9700, section 4.3 on addresses).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use authcore::{Operation, SessionId, Visitor};
@@ -32,10 +34,13 @@ use crate::http::extract::same_origin::is_same_origin;
 use crate::http::host::RequestHost;
 use crate::listener::Line;
 
-/// Sockets at a time: the tabs of a household.
+/// Sockets at a time: the tabs of a household. Who has not shown a token yet holds a place among the connections only.
 const SOCKETS_MAX: usize = 64;
 
-static SOCKETS: Semaphore = Semaphore::const_new(SOCKETS_MAX);
+/// The places that a server has.
+pub(crate) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(SOCKETS_MAX))
+}
 
 /// Longest message of a client, in bytes: a token is under 700.
 const MESSAGE_MAX: usize = 4 * 1024;
@@ -55,6 +60,9 @@ const SESSION_OVER: u16 = 4401;
 /// RFC 6455, section 7.4.1: going away.
 const GOING_AWAY: u16 = 1001;
 
+/// Try again later (the registry that RFC 6455, section 11.7 sets up).
+const TOO_MANY: u16 = 1013;
+
 const CHANGED: &str = r#"{"Changed":true}"#;
 
 #[derive(Deserialize)]
@@ -71,7 +79,6 @@ struct Opening {
             over or the token is not good"),
         (status = 400, description = "Not the opening of a web socket", body = ErrorBody),
         (status = 403, description = "Another origin", body = ErrorBody),
-        (status = 429, description = "Too many sockets at once", body = ErrorBody),
     ),
 )]
 pub(crate) async fn events(
@@ -88,31 +95,38 @@ pub(crate) async fn events(
     let (Ok(upgrade), Ok(Extension(line))) = (upgrade, line) else {
         return Err(HttpError::malformed("this is the address of a web socket"));
     };
-    let place = SOCKETS
-        .try_acquire()
-        .map_err(|_| HttpError::Busy { retry_after: PING })?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
-    Ok(upgrade.on_upgrade(async move |mut socket| {
-        let code = tell(&app, &mut socket, line).await;
-        let reason = if code == SESSION_OVER {
-            "the session is over"
-        } else {
-            "going away"
-        };
-        let frame = CloseFrame {
-            code,
-            reason: Utf8Bytes::from_static(reason),
-        };
-        // Whoever is gone need not be told.
-        drop(timeout(PATIENCE, socket.send(Message::Close(Some(frame)))).await);
-        drop(place);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        // Of the listener: it knows of the socket, waits for it, and cuts it in the end.
+        line.clone().spawn(serve(app, socket, line));
     }))
 }
 
+async fn serve(app: App, mut socket: WebSocket, mut line: Line) {
+    let code = tokio::select! {
+        code = tell(&app, &mut socket) => code,
+        () = line.draining() => GOING_AWAY,
+    };
+    let reason = match code {
+        SESSION_OVER => "the session is over",
+        TOO_MANY => "too many sockets",
+        _ => "going away",
+    };
+    let frame = CloseFrame {
+        code,
+        reason: Utf8Bytes::from_static(reason),
+    };
+    // Whoever is gone need not be told.
+    drop(timeout(PATIENCE, socket.send(Message::Close(Some(frame)))).await);
+}
+
 /// Until there is nobody to tell, or nothing may be told any more: the code to close with.
-async fn tell(app: &App, socket: &mut WebSocket, mut line: Line) -> u16 {
+async fn tell(app: &App, socket: &mut WebSocket) -> u16 {
     let Some(session) = introduced(app, socket).await else {
         return SESSION_OVER;
+    };
+    let Ok(_place) = app.sockets.try_acquire() else {
+        return TOO_MANY;
     };
     let visitor = Visitor::Owner { session };
     let mut changes = app.authority.changes();
@@ -123,7 +137,6 @@ async fn tell(app: &App, socket: &mut WebSocket, mut line: Line) -> u16 {
     let mut heard = true;
     loop {
         tokio::select! {
-            () = line.draining() => return GOING_AWAY,
             message = socket.recv() => match message {
                 Some(Ok(Message::Pong(_) | Message::Ping(_))) => heard = true,
                 // Nothing else was asked for.
@@ -133,8 +146,7 @@ async fn tell(app: &App, socket: &mut WebSocket, mut line: Line) -> u16 {
                 if !app.authority.still_welcome(&visitor) {
                     return SESSION_OVER;
                 }
-                let is_new = changes.has_changed().unwrap_or(false);
-                if is_new {
+                if changes.has_changed().unwrap_or(false) {
                     changes.mark_unchanged();
                     if !sent(socket, Message::Text(Utf8Bytes::from_static(CHANGED))).await {
                         return GOING_AWAY;

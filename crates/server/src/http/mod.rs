@@ -14,7 +14,7 @@ pub(crate) mod cookies;
 mod doctor;
 pub(crate) mod error;
 pub(crate) mod error_body;
-mod events;
+pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod headers;
 mod health;

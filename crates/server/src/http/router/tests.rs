@@ -89,6 +89,7 @@ impl Server {
             doctor: Arc::new(|_| Vec::new()),
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
+            sockets: events::places(),
         };
         Self {
             router: router(app.clone()),

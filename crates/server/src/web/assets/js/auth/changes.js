@@ -4,8 +4,9 @@ import { ask } from './connection.js';
 import { accessToken, current, isAttended, watchSession } from './session.js';
 import { jsonRequest } from './wire.js';
 
-/** While there is no socket, everything is looked at this often. */
+/** While there is no socket, everything is looked at this often; while there is one, which may be dead without showing it, this. */
 const LOOK_MS = 10_000;
+const LOOK_ANYHOW_MS = 60_000;
 /** Between two looks, however much changes. */
 const PAUSE_MS = 1000;
 const FIRST_WAIT_MS = 1000;
@@ -15,8 +16,11 @@ const watchers = new Set();
 let socket = null;
 let opening = false;
 let wait = FIRST_WAIT_MS;
+let retry = null;
 let told = 0;
 let telling = null;
+/** Something may have changed while nobody was at the page. */
+let missed = false;
 
 /** Calls after changes while somebody is at the page, once a second at most. Returns how to stop. */
 export function watchChanges(watcher) {
@@ -30,14 +34,15 @@ function tell() {
     () => {
       telling = null;
       told = Date.now();
-      if (isAttended()) for (const watcher of watchers) watcher();
+      missed = !isAttended();
+      if (!missed) for (const watcher of watchers) watcher();
     },
     Math.max(told + PAUSE_MS - Date.now(), 0),
   );
 }
 
 async function keepOpen() {
-  if (socket || opening || current().is !== 'in' || !isAttended()) return;
+  if (socket || opening || retry || current().is !== 'in' || !isAttended()) return;
   opening = true;
   try {
     const path = '/api/v1/auth/issuetoken/websocket';
@@ -54,21 +59,35 @@ async function keepOpen() {
 function open(token) {
   socket = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/api/v1/events`);
   socket.onopen = () => socket.send(JSON.stringify({ Token: token }));
+  let heard = false;
   socket.onmessage = () => {
+    heard = true;
     wait = FIRST_WAIT_MS;
     tell();
   };
   socket.onclose = () => {
     socket = null;
     // The session may be over, or the server be away: whoever asks next learns it.
-    tell();
+    if (heard) tell();
     again();
   };
 }
 
 function again() {
-  setTimeout(keepOpen, wait);
+  clearTimeout(retry);
+  retry = setTimeout(atOnce, wait);
   wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+}
+
+function atOnce() {
+  clearTimeout(retry);
+  retry = null;
+  attend();
+}
+
+function attend() {
+  keepOpen();
+  if (missed && isAttended()) tell();
 }
 
 watchSession(({ is }) => {
@@ -76,12 +95,16 @@ watchSession(({ is }) => {
   else socket?.close();
 });
 
-for (const event of ['visibilitychange', 'focus', 'online']) {
-  globalThis.addEventListener(event, keepOpen, { capture: true, passive: true });
+for (const [event, then] of [
+  ['visibilitychange', atOnce],
+  ['online', atOnce],
+  ['pointerdown', attend],
+  ['keydown', attend],
+]) {
+  globalThis.addEventListener(event, then, { capture: true, passive: true });
 }
 
 setInterval(() => {
-  if (socket?.readyState === WebSocket.OPEN) return;
-  keepOpen();
-  tell();
+  const isOpen = socket?.readyState === WebSocket.OPEN;
+  if (!isOpen || Date.now() - told >= LOOK_ANYHOW_MS) tell();
 }, LOOK_MS);

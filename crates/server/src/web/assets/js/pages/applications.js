@@ -14,8 +14,8 @@ export function Applications() {
         list.length === 0
           ? html`<${Card}>
               <${Empty} icon="link" title="No application is behind this sign-in">
-                One is added in the configuration file of the server, as <code>[application.NAME]</code>. For the proxy in front of it,
-                <code>postern gate recipe</code> then prints what to add.
+                One is added in the configuration file of the server, as <code>[application.NAME]</code>. With an <code>upstream</code> it is
+                reached through this server; where there is another proxy, <code>postern gate recipe</code> prints that proxy’s part.
               </${Empty}>
             </${Card}>`
           : list.map((application) => html`<${One} key=${application.Name} application=${application} />`)}
