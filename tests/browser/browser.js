@@ -61,7 +61,8 @@ export async function watch(context) {
   context.on('weberror', (error) => complaints.push(`fault: ${error.error().stack}`));
   context.on('console', (message) => {
     // The browser's own word on a refusal or a lost connection is no fault of the page.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+    const isLoss = /^(Failed to load resource|WebSocket connection to .* net::ERR_CONNECTION_)/.test(message.text());
+    if (message.type() === 'error' && !isLoss) {
       complaints.push(`console: ${message.text()}`);
     }
   });
