@@ -23,13 +23,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tower::Service;
 
 use transport::Accepted;
 
 /// Connections at a time; the next ones wait in the kernel's queue. Half of the usual 1,024 descriptors of a process.
-const CONNECTIONS_MAX: usize = 512;
+pub(crate) const CONNECTIONS_MAX: usize = 512;
 
 /// How long a client may take for the handshake of TLS, for the header of a request, and a kept-alive connection may be
 /// idle.
@@ -58,7 +58,8 @@ const RESET_STREAMS_MAX: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
-/// The connection that a request came on, as far as what outlives its answer's head needs it; on every request.
+/// The connection that a request came on, as far as what outlives its answer's head needs it; on every request. While it lives,
+/// the connection is not idle.
 #[derive(Clone)]
 pub(crate) struct Line {
     /// Whether the connection is TLS.
@@ -68,17 +69,10 @@ pub(crate) struct Line {
     place: Arc<OwnedSemaphorePermit>,
 }
 
-/// While it lives, the connection is not idle.
-pub(crate) struct Busy {
-    _in_flight: Arc<InFlight>,
-}
-
 impl Line {
-    /// For the time of a body that is passed on.
-    pub(crate) fn busy(&self) -> Busy {
-        Busy {
-            _in_flight: Arc::clone(&self.in_flight),
-        }
+    /// Ends the connection and all that is under way on it.
+    pub(crate) fn cut(&self) {
+        self.in_flight.0.cut.notify_one();
     }
 
     /// When the server stops: what has no end of its own is to end then. Until a line is dropped, the listener waits for it.
@@ -246,6 +240,8 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 struct Activity {
     requests_begun: AtomicU64,
     in_flight: AtomicUsize,
+    /// The connection is to end at once.
+    cut: Notify,
 }
 
 /// One request's place in [`Activity`], given back also when the request is dropped half-way.
@@ -338,6 +334,7 @@ impl Connection {
                     }
                     return;
                 }
+                () = activity.cut.notified() => return,
                 () = reached(&mut phase, Phase::Draining), if !closing => {
                     connection.as_mut().graceful_shutdown();
                     closing = true;

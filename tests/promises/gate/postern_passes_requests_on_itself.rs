@@ -12,7 +12,10 @@ use crate::rotation_under_load::most_memory;
 
 use super::house::{Browser, House, ONE, TWO};
 
-/// An application that says what it got to the channel, and does with the connection what the test wants.
+/// Far longer than anything here takes; a wait that ends with it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An application that says what came first on each connection to the channel, and does with the connection what the test wants.
 fn application(
     serve: impl Fn(String, BufReader<TcpStream>) + Send + Sync + Clone + 'static,
 ) -> (String, Receiver<String>) {
@@ -43,6 +46,36 @@ fn head(reader: &mut impl std::io::BufRead) -> String {
         }
     }
     head
+}
+
+/// Reads the body that a head in small letters announces; whether it is announced in one way.
+fn skip_body(head: &str, reader: &mut impl std::io::BufRead) -> bool {
+    let values = |name: &str| {
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let named = fields.filter(|(field, _)| *field == name);
+        named.map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+    };
+    match (
+        values("content-length").as_slice(),
+        values("transfer-encoding").as_slice(),
+    ) {
+        ([], []) => true,
+        ([length], []) => length.parse().is_ok_and(|length| {
+            std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).is_ok()
+        }),
+        ([], [coding]) if coding == "chunked" => loop {
+            let mut size = String::new();
+            let _ = reader.read_line(&mut size);
+            let Ok(size) = u64::from_str_radix(size.trim_end(), 16) else {
+                return false;
+            };
+            let _ = std::io::copy(&mut reader.by_ref().take(size + 2), &mut std::io::sink());
+            if size == 0 {
+                return true;
+            }
+        },
+        _ => false,
+    }
 }
 
 /// A connection to the house's own port, with a request sent.
@@ -165,17 +198,45 @@ fn what_a_client_says_of_itself_reaches_no_application() {
 
 #[test]
 fn no_second_request_is_smuggled_in_the_body_of_a_first() {
-    let (address, told) = application(|_, mut reader| {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-        while reader.get_mut().write_all(answer).is_ok() && !head(&mut reader).is_empty() {}
+    // Every request of every connection is told, by the letter of its framing.
+    let (tell, lines) = channel();
+    let tell = Arc::new(std::sync::Mutex::new(tell));
+    let (address, _told) = application(move |first, mut reader| {
+        let mut next = first;
+        while !next.is_empty() {
+            let line = next.lines().next().unwrap_or_default().to_owned();
+            let framed = skip_body(&next.to_ascii_lowercase(), &mut reader);
+            let told = if framed {
+                line
+            } else {
+                format!("badly framed: {next}")
+            };
+            let _ = tell.lock().expect("whole").send(told);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            let _ = reader.get_mut().write_all(answer);
+            next = head(&mut reader);
+        }
     });
+    let mut direct = TcpStream::connect(&address).expect("it listens");
+    let two = b"GET /first HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n";
+    direct.write_all(two).expect("sent");
+    for line in ["GET /first HTTP/1.1", "GET /second HTTP/1.1"] {
+        assert_eq!(
+            lines.recv().expect("told"),
+            line,
+            "control: it sees a second request"
+        );
+    }
     let (house, _held, _) = signed_in_before(&address);
     let hidden = "GET /secret HTTP/1.1\r\nHost: one.test\r\n\r\n";
+    let mut seen = Vec::new();
     for framing in [
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
-        "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
-        "Content-Length: 0, 44\r\n\r\n",
+        "Content-Length: 0\r\nContent-Length: 40\r\n\r\n",
+        "Content-Length: 0, 40\r\n\r\n",
+        "Connection: Content-Length\r\nContent-Length: 40\r\n\r\n",
+        "Connection: Transfer-Encoding, close\r\nTransfer-Encoding: chunked\r\n\r\n28\r\n",
         "Content-Length: +0\r\n\r\n",
         "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
@@ -185,20 +246,19 @@ fn no_second_request_is_smuggled_in_the_body_of_a_first() {
         "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "X: y\nContent-Length: 0\n\n",
     ] {
-        let request = format!("GET /public HTTP/1.1\r\nHost: one.test\r\n{framing}{hidden}");
+        // What ends the one that is a chunk; to all others it is one more try.
+        let request = format!("GET /public HTTP/1.1\r\nHost: one.test\r\n{framing}{hidden}\r\n0\r\n\r\n");
         let _first = exchange_bytes(house.postern.address(), request.as_bytes());
+        seen.extend(lines.try_iter());
     }
     // The last of them, so that all before it have come.
     let control = exchange(house.postern.address(), "GET", "/public/last", &[("Host", ONE)]);
     assert_eq!(control.status, 200);
-    let heads: Vec<String> = told.try_iter().collect();
+    seen.extend(lines.try_iter());
+    assert!(seen.contains(&"GET /public/last HTTP/1.1".to_owned()), "control");
     assert!(
-        heads.iter().any(|head| head.starts_with("GET /public/last")),
-        "control"
-    );
-    assert!(
-        !heads.iter().any(|head| head.starts_with("GET /secret")),
-        "{heads:?}"
+        seen.iter().all(|line| line.starts_with("GET /public")),
+        "{seen:?}"
     );
 }
 
@@ -363,4 +423,65 @@ fn an_answer_that_breaks_off_is_no_whole_one_and_a_dead_application_is_named() {
             "our own answer"
         );
     }
+}
+
+#[test]
+fn a_reader_who_has_stopped_is_cut_off_with_the_session() {
+    // Tells when the connection to it has ended.
+    let (tell, ended) = channel();
+    let tell = Arc::new(std::sync::Mutex::new(tell));
+    let (address, told) = application(move |head, mut reader| {
+        let stream = reader.get_mut();
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        if head.starts_with("GET /down") {
+            let _ = std::io::copy(&mut std::io::repeat(b'x'), stream);
+            let _ = tell.lock().expect("whole").send(());
+        }
+    });
+    let (house, held, cookies) = signed_in_before(&address);
+    let request = format!("GET /down HTTP/1.1\r\nHost: {ONE}\r\nCookie: {cookies}\r\n\r\n");
+    let mut client = sends(&house, &request);
+    assert!(head(&mut client).starts_with("HTTP/1.1 200"));
+    while !told.recv().expect("told").contains("/down") {}
+    // From here on nothing is read.
+    assert!(ended.try_recv().is_err(), "control: it goes on");
+    house.sign_out(&held);
+    ended.recv_timeout(PATIENCE).expect("cut");
+}
+
+#[test]
+fn strangers_on_an_open_path_take_half_of_the_places_and_no_more() {
+    let (address, _told) = application(|_, mut reader| {
+        let _ = reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let _ = reader.read(&mut [0]);
+    });
+    let house = House::start_before(&address);
+    let asks = || {
+        let mut client = sends(&house, &format!("GET /public HTTP/1.1\r\nHost: {ONE}\r\n\r\n"));
+        let head = head(&mut client);
+        (
+            client,
+            head.starts_with("HTTP/1.1 200"),
+            head.starts_with("HTTP/1.1 429"),
+        )
+    };
+    let held: Vec<_> = (0..256).map(|_| asks()).collect();
+    assert!(held.iter().all(|(_, passed, _)| *passed));
+    assert!(asks().2, "one more is told to come again");
+    let _owner = house.login();
+    drop(held);
+    while !asks().1 {}
+}
+
+#[test]
+fn a_broken_upload_is_its_senders_fault() {
+    let (address, _told) = application(|_, mut reader| {
+        let _ = std::io::copy(&mut reader, &mut std::io::sink());
+    });
+    let (house, _held, cookies) = signed_in_before(&address);
+    let request = format!(
+        "POST /up HTTP/1.1\r\nHost: {ONE}\r\nCookie: {cookies}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    );
+    let answer = head(&mut sends(&house, &request));
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }

@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     let authority = Arc::new(authority);
     let keeper = match (keeper, &config.tls) {
         (None, TlsSource::SelfSigned) => {
-            Some(Keeper::self_signed(Arc::clone(&authority), config.hosts.bare()).await?)
+            Some(Keeper::self_signed(Arc::clone(&authority), config.certificate_names()).await?)
         }
         (keeper, _) => keeper,
     };

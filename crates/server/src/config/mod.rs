@@ -265,6 +265,19 @@ impl Config {
         }
     }
 
+    /// The names that a certificate of the server's own making is for: its own, and those of applications, whose hosts it answers too.
+    pub(crate) fn certificate_names(&self) -> Vec<String> {
+        let applications = self.applications.0.iter();
+        let hosts = applications.flat_map(|application| &application.hosts);
+        let mut names = self.hosts.bare();
+        for name in HostNames::of(hosts).bare() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// What the gate goes by, where browsers reach this server at `sign_in`.
     pub(crate) fn gate(&self, sign_in: String) -> Gate {
         Gate {

@@ -268,3 +268,14 @@ fn with_tls_the_server_is_called_by_https_and_by_a_name_a_browser_can_open() {
         ("https://door.example.org", "https://door.example.org")
     );
 }
+
+#[test]
+fn a_certificate_of_its_own_making_is_for_the_hosts_of_applications_too() {
+    let text = "tls.self_signed = true\nhosts = [\"nas.lan\"]\n[application.photos]\nhosts = [\"photos.lan:8420\", \"b.lan\"]\n";
+    let config = load(&Flags::default(), &[HOME], text).expect("read");
+    let names = config.certificate_names();
+    for name in ["nas.lan", "localhost", "photos.lan", "b.lan"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
+    assert_eq!(names.iter().filter(|name| *name == "b.lan").count(), 1);
+}

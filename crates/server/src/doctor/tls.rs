@@ -68,7 +68,7 @@ fn judge_stored(config: &Config, stored: &TlsCertificates, now: WallTime) -> Vec
             return vec![Finding::wrong(ABOUT, found, "restore a backup")];
         }
     };
-    let names = config.hosts.bare();
+    let names = config.certificate_names();
     let mut findings = of_certificate(config, &server, now, "start the server: it renews it by itself");
     match due(Some(&authority), Some(&server), &names, now) {
         Due::Authority => findings.push(Finding::warning(

@@ -1,84 +1,142 @@
-//! What outlives its first moment goes on only as long as its visitor is welcome: streams, downloads, uploads, tunnels.
+//! What outlives its first moment goes on only as long as its visitor is welcome: streams, downloads, uploads, tunnels. A body is
+//! asked for more only while its reader takes what came before, so it is the connection that is cut, from outside.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use authcore::{Authority, Visitor};
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::listener::Busy;
+use crate::listener::Line;
 
 /// How often it is looked; a look is one in memory.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Ends when its visitor is no longer welcome; never for nobody, who passes on open paths.
-pub(super) struct Leash {
-    authority: Arc<Authority>,
-    visitor: Option<Visitor>,
-    ticks: Interval,
+/// How long nobody in particular, on an open path, may take for what was sent. Who is signed in may stop for as long as the
+/// session lives: a film that is paused does.
+const STALL_TIME: Duration = Duration::from_secs(60);
+
+/// Who passes, for as long as it takes.
+pub(super) enum Passer {
+    Visitor(Visitor),
+    /// Nobody in particular, on an open path, with a place among the strangers.
+    Stranger(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
 }
 
-impl Leash {
-    pub(super) fn new(authority: &Arc<Authority>, visitor: Option<Visitor>) -> Self {
+impl Passer {
+    fn visitor(&self) -> Option<&Visitor> {
+        match self {
+            Self::Visitor(visitor) => Some(visitor),
+            Self::Stranger(_) => None,
+        }
+    }
+
+    /// Waits until the passer is no longer welcome: for ever where it is a stranger.
+    pub(super) async fn unwelcome(&self, authority: &Authority) {
+        let Some(visitor) = self.visitor() else {
+            return std::future::pending().await;
+        };
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            authority: Arc::clone(authority),
-            visitor,
-            ticks,
+        while authority.still_welcome(visitor) {
+            ticks.tick().await;
         }
     }
+}
 
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(visitor) = &self.visitor else {
-            return Poll::Pending;
-        };
+/// How a body gets on.
+#[derive(Default)]
+pub(super) struct Flow {
+    /// Frames that were handed over.
+    passed: AtomicU64,
+    /// The last of them is taken: there is a wish for the next.
+    wanted: AtomicBool,
+    broke: AtomicBool,
+}
+
+impl Flow {
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it came to no end of its own.
+    pub(super) fn broke(&self) -> bool {
+        self.broke.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nothing was taken for [`STALL_TIME`] though something was there.
+    async fn stalled(&self) {
+        let mut before = None;
         loop {
-            ready!(self.ticks.poll_tick(context));
-            if !self.authority.still_welcome(visitor) {
-                return Poll::Ready(());
+            tokio::time::sleep(STALL_TIME).await;
+            let wanted = self.wanted.load(Ordering::Relaxed);
+            let now = self.passed();
+            if !wanted && before == Some(now) {
+                return;
             }
+            before = Some(now);
         }
     }
+}
 
-    /// Waits for the end.
-    pub(super) async fn end(&mut self) {
-        std::future::poll_fn(|context| self.poll_end(context)).await;
+/// A body that is followed on its way.
+pub(super) struct Followed {
+    body: Body,
+    flow: Arc<Flow>,
+    _leash: Option<Leash>,
+}
+
+/// Ends with the body it is of.
+struct Leash(AbortHandle);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
-/// A body on a leash. Its end by the leash is an error, so that nobody takes what came for the whole.
-pub(super) struct Leashed {
-    body: Body,
-    leash: Leash,
-    /// Frames that passed.
-    passed: Arc<AtomicU64>,
-    _busy: Busy,
-}
-
-impl Leashed {
-    pub(super) fn new(body: Body, leash: Leash, busy: Busy) -> Self {
+impl Followed {
+    /// A request's, which ends with its handler.
+    pub(super) fn request(body: Body) -> Self {
         Self {
             body,
-            leash,
-            passed: Arc::default(),
-            _busy: busy,
+            flow: Arc::default(),
+            _leash: None,
         }
     }
 
-    /// Counts the frames that passed.
-    pub(super) fn progress(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.passed)
+    /// An answer's: its connection is cut when its visitor is no longer welcome, so that nobody takes what came for the whole.
+    pub(super) fn response(body: Body, authority: &Arc<Authority>, passer: Passer, line: Line) -> Self {
+        let flow = Arc::<Flow>::default();
+        let (authority, watched) = (Arc::clone(authority), Arc::clone(&flow));
+        let watch = tokio::spawn(async move {
+            tokio::select! {
+                () = passer.unwelcome(&authority) => {}
+                () = watched.stalled(), if passer.visitor().is_none() => {}
+            }
+            tracing::debug!("a connection was cut: its session or key has ended, or its reader has stopped");
+            line.cut();
+        });
+        Self {
+            body,
+            flow,
+            _leash: Some(Leash(watch.abort_handle())),
+        }
+    }
+
+    pub(super) fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 }
 
-impl hyper::body::Body for Leashed {
+impl hyper::body::Body for Followed {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -86,13 +144,13 @@ impl hyper::body::Body for Leashed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.leash.poll_end(context).is_ready() {
-            return Poll::Ready(Some(Err(axum::Error::new(io::Error::other(
-                "the visitor is no longer welcome",
-            )))));
-        }
+        self.flow.wanted.store(true, Ordering::Relaxed);
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.passed.fetch_add(1, Ordering::Relaxed);
+        self.flow.wanted.store(false, Ordering::Relaxed);
+        self.flow.passed.fetch_add(1, Ordering::Relaxed);
+        if matches!(frame, Some(Err(_))) {
+            self.flow.broke.store(true, Ordering::Relaxed);
+        }
         Poll::Ready(frame)
     }
 
@@ -102,5 +160,29 @@ impl hyper::body::Body for Leashed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    async fn stalls_within(flow: &Flow, times: u32) -> bool {
+        tokio::time::timeout(STALL_TIME * times, flow.stalled())
+            .await
+            .is_ok()
+    }
+
+    /// In the runtime's own time.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_reader_who_does_not_take_what_is_there_has_stopped() {
+        let mut body = Followed::request(Body::from("x"));
+        let flow = body.flow();
+        flow.wanted.store(true, Ordering::Relaxed);
+        assert!(!stalls_within(&flow, 10).await, "waiting for the application");
+        body.frame().await.expect("one").expect("sound");
+        assert!(stalls_within(&flow, 3).await, "nothing was taken after it");
+        assert_eq!((flow.passed(), flow.broke()), (1, false));
     }
 }

@@ -11,25 +11,27 @@
 mod headers;
 mod leash;
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use authcore::Visitor;
+use authcore::Authority;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
+use axum::http::uri::{Authority as UriAuthority, PathAndQuery, Scheme as UriScheme};
 use axum::http::{Method, StatusCode, Uri, Version};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::leash::{Leash, Leashed};
+use self::leash::{Flow, Followed, Passer};
+use super::application::Application;
 use super::forward_auth::{Judged, Peer, judge};
 use super::request::{Asker, GateRequest};
 use crate::app::App;
@@ -39,7 +41,7 @@ use crate::http::error::{GateRefusal, HttpError};
 use crate::http::headers as our_headers;
 use crate::http::host::the_one_host;
 use crate::http::{access_log, layers, limits};
-use crate::listener::Line;
+use crate::listener::{CONNECTIONS_MAX, Line};
 
 /// How long an application may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -53,10 +55,27 @@ const KEPT_TIME: Duration = Duration::from_secs(4);
 /// Unused connections kept for each application.
 const KEPT_MAX: usize = 32;
 
+/// Requests of nobody in particular, on open paths, at a time: half of all connections, so that strangers shut nobody out.
+const STRANGERS_MAX: usize = CONNECTIONS_MAX / 2;
+
+const STRANGERS_WAIT: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 struct Passing {
     app: App,
     client: Client<HttpsConnector<HttpConnector>, Body>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Passing {
+    fn a_stranger(&self) -> Result<Passer, HttpError> {
+        match Arc::clone(&self.strangers).try_acquire_owned() {
+            Ok(place) => Ok(Passer::Stranger(place)),
+            Err(_) => Err(HttpError::Busy {
+                retry_after: STRANGERS_WAIT,
+            }),
+        }
+    }
 }
 
 /// What answers on hosts of applications with an upstream.
@@ -64,6 +83,7 @@ pub(crate) fn router(app: &App) -> Router {
     let passing = Passing {
         app: app.clone(),
         client: client(),
+        strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
     };
     Router::new()
         .fallback(answer)
@@ -122,7 +142,7 @@ enum Answered {
 }
 
 async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> Result<Answered, HttpError> {
-    let Passing { app, client } = passing;
+    let Passing { app, client, .. } = passing;
     // The one would make this server a tunnel to anywhere; the other sends back what the application is told.
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
         return Err(HttpError::MethodNotAllowed);
@@ -161,43 +181,31 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
     headers::frame(&mut parts.headers, !body.is_end_stream());
     let changes_to = headers::upgrade(&parts.headers);
 
-    let leash = |visitor: Option<Visitor>| Leash::new(&app.authority, visitor);
-    let body = Leashed::new(body, leash(passed.visitor.clone()), line.busy());
-    let progress = body.progress();
+    let who = match passed.visitor {
+        Some(visitor) => Passer::Visitor(visitor),
+        None => passing.a_stranger()?,
+    };
+    let body = Followed::request(body);
+    let sent = body.flow();
     let mut outgoing = Request::new(Body::new(body));
     *outgoing.method_mut() = parts.method.clone();
     *outgoing.uri_mut() = address(upstream, target.clone()).ok_or(HttpError::Internal)?;
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = parts.headers;
 
-    let mut response = std::pin::pin!(client.request(outgoing));
-    let mut watched = leash(passed.visitor.clone());
-    let mut seen = 0;
-    let response = loop {
-        tokio::select! {
-            response = response.as_mut() => break response,
-            () = watched.end() => return Err(HttpError::Gate { refusal: GateRefusal::SignIn, offers_basic: false }),
-            () = tokio::time::sleep(ANSWER_TIME) => {
-                let now = progress.load(Ordering::Relaxed);
-                if now == seen {
-                    tracing::warn!(application = %application.name, "an application did not answer in time");
-                    let error = HttpError::UpstreamSlow { application: application.name.clone() };
-                    return Ok(Answered::Here(to_asker(&asked, error)));
-                }
-                seen = now;
-            }
-        }
-    };
-    let mut response = match response {
-        Ok(response) => response.map(Body::new),
-        Err(error) => {
-            let cause = with_causes(&error);
-            tracing::warn!(application = %application.name, cause, "an application cannot be reached");
-            let error = HttpError::Unreachable {
-                application: application.name.clone(),
-            };
+    let mut response = match answer_of(
+        application,
+        client.request(outgoing),
+        &sent,
+        who.unwelcome(&app.authority),
+    )
+    .await
+    {
+        Ok(response) => response,
+        Err(error @ (HttpError::Unreachable { .. } | HttpError::UpstreamSlow { .. })) => {
             return Ok(Answered::Here(to_asker(&asked, error)));
         }
+        Err(error) => return Err(error),
     };
     let protocol = headers::upgrade(response.headers());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -208,30 +216,76 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
             });
         };
         let upstream_side = hyper::upgrade::on(&mut response);
-        line.spawn(tunnel(client_side, upstream_side, leash(passed.visitor)));
+        line.spawn(tunnel(
+            client_side,
+            upstream_side,
+            Arc::clone(&app.authority),
+            who,
+        ));
         headers::to_client(response.headers_mut(), Some(protocol));
         return Ok(Answered::Application(response));
     }
     headers::to_client(response.headers_mut(), None);
     *response.version_mut() = Version::HTTP_11;
-    let leash = leash(passed.visitor);
-    Ok(Answered::Application(
-        response.map(|body| Body::new(Leashed::new(body, leash, line.busy()))),
-    ))
+    Ok(Answered::Application(if response.body().is_end_stream() {
+        response
+    } else {
+        response.map(|body| Body::new(Followed::response(body, &app.authority, who, line)))
+    }))
+}
+
+/// Waits for the head of an application's answer; not for ever, and not when the visitor's welcome has `ended`.
+async fn answer_of(
+    application: &Application,
+    response: ResponseFuture,
+    sent: &Flow,
+    ended: impl Future<Output = ()>,
+) -> Result<Response, HttpError> {
+    let mut response = std::pin::pin!(response);
+    let mut ended = std::pin::pin!(ended);
+    let name = &application.name;
+    let mut seen = 0;
+    let response = loop {
+        tokio::select! {
+            response = response.as_mut() => break response,
+            () = ended.as_mut() => {
+                return Err(HttpError::Gate { refusal: GateRefusal::SignIn, offers_basic: false });
+            }
+            () = tokio::time::sleep(ANSWER_TIME) => {
+                let now = sent.passed();
+                if now == seen {
+                    tracing::warn!(application = %name, "an application did not answer in time");
+                    return Err(HttpError::UpstreamSlow { application: name.clone() });
+                }
+                seen = now;
+            }
+        }
+    };
+    match response {
+        Ok(response) => Ok(response.map(Body::new)),
+        Err(_) if sent.broke() => Err(HttpError::malformed("the body could not be read to its end")),
+        Err(error) => {
+            let cause = with_causes(&error);
+            tracing::warn!(application = %name, cause, "an application cannot be reached");
+            Err(HttpError::Unreachable {
+                application: name.clone(),
+            })
+        }
+    }
 }
 
 fn address(upstream: &str, target: PathAndQuery) -> Option<Uri> {
     let (scheme, authority) = upstream.split_once("://")?;
     Uri::builder()
         .scheme(UriScheme::try_from(scheme).ok()?)
-        .authority(Authority::try_from(authority).ok()?)
+        .authority(UriAuthority::try_from(authority).ok()?)
         .path_and_query(target)
         .build()
         .ok()
 }
 
 /// Bytes both ways, until one side ends or the visitor is no longer welcome.
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut leash: Leash) {
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, authority: Arc<Authority>, who: Passer) {
     let copying = async {
         let (client, upstream) = tokio::try_join!(client, upstream).ok()?;
         let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
@@ -241,7 +295,7 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut leash: Leash) {
     };
     tokio::select! {
         _ = copying => {}
-        () = leash.end() => tracing::debug!("a tunnel was cut: its session or key has ended"),
+        () = who.unwelcome(&authority) => tracing::debug!("a tunnel was cut: its session or key has ended"),
     }
 }
 

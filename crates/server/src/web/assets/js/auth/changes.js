@@ -91,8 +91,12 @@ function attend() {
 }
 
 watchSession(({ is }) => {
-  if (is === 'in') keepOpen();
-  else socket?.close();
+  if (is === 'in') {
+    wait = FIRST_WAIT_MS;
+    atOnce();
+  } else {
+    socket?.close();
+  }
 });
 
 for (const [event, then] of [
