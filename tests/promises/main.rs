@@ -3,6 +3,7 @@
 
 mod a_backup_proves_itself;
 mod a_bad_certificate_is_never_shown;
+mod a_broken_in_server_reaches_nothing;
 mod a_fault_breaks_no_promise;
 mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;

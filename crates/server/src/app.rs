@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use authcore::Authority;
+use rustls::RootCertStore;
 use tokio::sync::Semaphore;
 
 use crate::backup::Desk;
@@ -28,4 +29,6 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     /// Places for web sockets of the page.
     pub(crate) sockets: Arc<Semaphore>,
+    /// Whom applications over https are believed by; read before the sandbox, which keeps these files away.
+    pub(crate) upstream_trust: Arc<RootCertStore>,
 }

@@ -16,6 +16,7 @@ use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
+use crate::sandbox::Incomplete;
 use crate::tls::files::TlsFileError;
 use crate::tls::keeper::KeeperError;
 use crate::tls::self_signed::MakeError;
@@ -93,6 +94,13 @@ impl From<ConfigError> for Failure {
             ConfigError::TwoSecrets { .. } => "take one of them away",
         };
         Self::of(Exit::Configuration, &error).hint(hint)
+    }
+}
+
+impl From<Incomplete> for Failure {
+    fn from(error: Incomplete) -> Self {
+        Self::of(Exit::Unavailable, &error)
+            .hint("Linux 6.12 or later has all of it; start with --sandbox best-effort to take what there is")
     }
 }
 

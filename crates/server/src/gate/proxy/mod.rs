@@ -27,11 +27,12 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::RootCertStore;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::leash::{Flow, Followed, Passer};
-use super::application::Application;
+use super::application::{Application, Applications};
 use super::forward_auth::{Judged, Peer, judge};
 use super::request::{Asker, GateRequest};
 use crate::app::App;
@@ -82,7 +83,7 @@ impl Passing {
 pub(crate) fn router(app: &App) -> Router {
     let passing = Passing {
         app: app.clone(),
-        client: client(),
+        client: client(Arc::clone(&app.upstream_trust)),
         strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
     };
     Router::new()
@@ -96,10 +97,21 @@ pub(crate) fn router(app: &App) -> Router {
         .layer(from_fn(access_log::log_request))
 }
 
-/// Certificates are those that this machine trusts; one that is not ends the connection.
-fn client() -> Client<HttpsConnector<HttpConnector>, Body> {
-    let mut trusted = rustls::RootCertStore::empty();
-    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+/// The certificates that this machine trusts, where an application is reached by https; else none.
+pub(crate) fn upstream_trust(applications: &Applications) -> Arc<RootCertStore> {
+    let mut trusted = RootCertStore::empty();
+    let mut upstreams = applications
+        .0
+        .iter()
+        .filter_map(|application| application.upstream.as_deref());
+    if upstreams.any(|upstream| upstream.starts_with("https:")) {
+        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    Arc::new(trusted)
+}
+
+/// A certificate that is not trusted ends the connection.
+fn client(trusted: Arc<RootCertStore>) -> Client<HttpsConnector<HttpConnector>, Body> {
     let tls = rustls::ClientConfig::builder()
         .with_root_certificates(trusted)
         .with_no_client_auth();

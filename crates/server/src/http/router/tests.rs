@@ -90,6 +90,7 @@ impl Server {
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
             sockets: events::places(),
+            upstream_trust: Arc::new(rustls::RootCertStore::empty()),
         };
         Self {
             router: router(app.clone()),
