@@ -21,6 +21,7 @@ mod killed_at_any_write;
 mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
+mod systemd_starts_watches_and_stops_it;
 mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;

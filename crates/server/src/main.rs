@@ -11,6 +11,7 @@ mod http;
 mod leak_test;
 mod listener;
 mod sandbox;
+mod service_manager;
 mod shapes;
 mod shutdown;
 mod tls;

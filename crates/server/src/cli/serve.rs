@@ -26,6 +26,7 @@ use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
 use crate::listener::Transport;
+use crate::service_manager;
 use crate::shutdown::StopSignals;
 use crate::tls::keeper::{Keeper, Shown};
 
@@ -91,7 +92,7 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             let config = Arc::clone(config);
             move |authority| doctor::examine_running(&config, &in_force, authority)
         }),
-        gate: Arc::new(config.gate(base)),
+        gate: Arc::new(config.gate(base.clone())),
         sockets: crate::http::events::places(),
         upstream_trust,
     };
@@ -101,10 +102,14 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             () = stop.next() => {}
             reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
         }
+        service_manager::stopping();
     };
+    let router = router(app);
+    service_manager::ready(&base);
     let served = tokio::select! {
-        served = crate::listener::serve(listener, transport, router(app), until) => served,
+        served = crate::listener::serve(listener, transport, router, until) => served,
         never = for_ever(keeping) => match never {},
+        never = service_manager::alive() => match never {},
     };
     drop(schedule);
     authority.shutdown();

@@ -16,6 +16,7 @@ use crate::config::data_dir::{DataDir, InUse};
 use crate::config::{Config, TlsSource};
 use crate::gate::proxy::upstream_trust;
 use crate::sandbox::{self, InForce, Mode, Reach};
+use crate::service_manager;
 
 /// What is there before the first thread: the data directory, the socket, the secret that opens the database. From then on the
 /// server is in its sandbox.
@@ -36,12 +37,8 @@ impl Prepared {
     /// Reads and makes what the server must not reach later, and enters the sandbox. Must be called before there is another thread.
     pub(in crate::cli) fn new(context: &Context, arguments: &Serve) -> Result<Self, Failure> {
         let config = &context.config;
-        if !config.listen.ip().is_loopback() && !config.tls.is_on() {
-            let text = format!("{} is not a loopback address, and there is no TLS", config.listen);
-            return Err(Failure::new(Exit::Configuration, text).hint(
-                "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
-            ));
-        }
+        let handed_over = service_manager::handed_over()?;
+        must_be_private(config, config.listen)?;
         logging::start(config)?;
         // Certificate and key are looked at before anything is made: a broken one stops the start, and leaves nothing behind.
         if let TlsSource::Files(files) = &config.tls {
@@ -49,7 +46,7 @@ impl Prepared {
         }
         let data = DataDir::made(&config.data_dir)?;
         let in_use = data.lock()?;
-        let (listener, address) = bind(config.listen)?;
+        let (listener, address) = listener(config, handed_over)?;
         data.remove_signin_link()?;
         backup::sweep(data.path());
         let first = !data.has_database();
@@ -104,6 +101,35 @@ fn enter_sandbox(config: &Config) -> Result<InForce, Failure> {
         tracing::warn!("sandbox: {in_force}");
     }
     Ok(in_force)
+}
+
+/// The socket that the service manager handed over, else one on the configured address.
+fn listener(config: &Config, handed_over: Option<TcpListener>) -> Result<(TcpListener, SocketAddr), Failure> {
+    let Some(listener) = handed_over else {
+        return bind(config.listen);
+    };
+    let address = listener.local_addr().map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("the socket that was handed over: {error}"),
+        )
+    })?;
+    must_be_private(config, address)?;
+    if address != config.listen {
+        tracing::warn!(%address, listen = %config.listen, "the socket that was handed over is not the address in listen, where commands look for the server");
+    }
+    Ok((listener, address))
+}
+
+/// Loopback or TLS.
+fn must_be_private(config: &Config, address: SocketAddr) -> Result<(), Failure> {
+    if address.ip().is_loopback() || config.tls.is_on() {
+        return Ok(());
+    }
+    let text = format!("{address} is not a loopback address, and there is no TLS");
+    Err(Failure::new(Exit::Configuration, text).hint(
+        "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
+    ))
 }
 
 fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
