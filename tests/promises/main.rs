@@ -22,6 +22,8 @@ mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
 mod systemd_starts_watches_and_stops_it;
+mod the_container_holds_what_the_server_needs;
+mod the_package_installs_upgrades_and_leaves;
 mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;

@@ -39,7 +39,7 @@ impl Manager {
     fn hear(&self) -> Vec<String> {
         let mut bytes = [0; 4096];
         let length = self.socket.recv(&mut bytes).expect("something is said in time");
-        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let text = String::from_utf8_lossy(bytes.get(..length).expect("as long")).into_owned();
         text.lines().map(str::to_owned).collect()
     }
 

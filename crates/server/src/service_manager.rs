@@ -1,5 +1,5 @@
 //! What systemd, or another manager that speaks its protocol, hands over and is told: a socket that it opened
-//! (sd_listen_fds(3)), and that the server is ready, alive, stopping (sd_notify(3)). Where nobody asks, nothing is said.
+//! (`sd_listen_fds(3)`), and that the server is ready, alive, stopping (`sd_notify(3)`). Where nobody asks, nothing is said.
 
 use std::convert::Infallible;
 use std::io;
@@ -49,7 +49,7 @@ pub(crate) async fn alive() -> Infallible {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
-    // Half of it, as sd_watchdog_enabled(3) has it; an interval of nothing would be a panic.
+    // Half of it, as `sd_watchdog_enabled(3)` has it; an interval of nothing would be a panic.
     let mut beats = tokio::time::interval((patience / 2).max(std::time::Duration::from_millis(1)));
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
