@@ -171,7 +171,9 @@ fn linked_elsewhere(environment: &[(&'static str, &str)], taken: bool) {
     if taken {
         while shown() == before {}
     } else {
-        while !postern.logged().contains("the new certificate is no good") {}
+        while !postern.logged().contains("the new certificate is no good") {
+            assert_eq!(shown(), before, "it was taken");
+        }
         assert!(
             postern.logged().contains("Permission denied"),
             "{}",
