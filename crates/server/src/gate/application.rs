@@ -59,8 +59,8 @@ impl PathRule {
         if !methods.iter().all(sound) {
             return Err("methods are in capitals, with commas between them and one space after them");
         }
-        let target =
-            Target::parse(path).filter(|target| target.raw == target.text && target.raw == target.path);
+        let target = Target::parse(path)
+            .filter(|target| !target.ambiguous && target.raw == target.text && target.raw == target.path);
         let path = target
             .ok_or("it is a path such as /share, without a query, escapes or dot segments")?
             .raw;
@@ -68,6 +68,11 @@ impl PathRule {
             methods,
             path: path.strip_suffix('/').unwrap_or(path).to_owned(),
         })
+    }
+
+    /// Whether it makes a difference which path a request has.
+    const fn reads_paths(&self) -> bool {
+        !self.path.is_empty()
     }
 
     fn names(&self, method: &str) -> bool {
@@ -218,18 +223,17 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// What the rules say. Closed wins over open, whatever stands first.
+    /// What the rules say. Closed wins over open, whatever stands first. An ambiguous path is never one that a rule opens.
     ///
     /// # Errors
-    /// When they say different things of the path as it came and decoded: proxy and application may differ in which they
-    /// look at.
+    /// When they say different things of the path as it came and decoded, or could close one reading of it: proxy and
+    /// application may differ in which they look at.
     pub(crate) fn access(&self, method: &str, target: &Target<'_>) -> Result<Access<'_>, Ambiguous> {
-        let decoded = self.access_to(method, &target.path);
-        if decoded == self.access_to(method, target.raw) {
-            Ok(decoded)
-        } else {
-            Err(Ambiguous)
+        let [decoded, raw] = target.readings().map(|path| self.access_to(method, path));
+        if decoded != raw || (target.ambiguous && self.closed.iter().any(PathRule::reads_paths)) {
+            return Err(Ambiguous);
         }
+        Ok(decoded)
     }
 
     fn access_to(&self, method: &str, path: &str) -> Access<'_> {
@@ -328,8 +332,34 @@ pub(crate) mod tests {
                 assert_eq!(application.access("GET", &target), Err(Ambiguous), "{path}");
             }
         }
+        // No reading of it is opened; and one could be closed.
+        let double = Target::parse("/public//x").expect("honest");
+        assert_eq!(application.access("GET", &double), Err(Ambiguous));
         let inside = Target::parse("/public/%61").expect("sound");
         assert!(matches!(application.access("GET", &inside), Ok(Access::Open(_))));
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_under_the_rules_for_everything_and_is_never_opened() {
+        for (open, closed, method, expected) in [
+            (&[][..], &[][..], "GET", Ok("signed in")),
+            (&["/public"], &[], "GET", Ok("signed in")),
+            (&["GET /"], &[], "GET", Ok("open")),
+            (&["GET /"], &[], "PUT", Ok("signed in")),
+            (&["/"], &["DELETE /"], "DELETE", Ok("closed")),
+            (&["/"], &["POST /admin"], "GET", Err(Ambiguous)),
+        ] {
+            let application = application(open, closed);
+            for path in ["/public%2fx", "/public//x", "/public;x", "//public"] {
+                let target = Target::parse(path).expect(path);
+                let access = application.access(method, &target).map(|access| match access {
+                    Access::Open(_) => "open",
+                    Access::Closed(_) => "closed",
+                    Access::SignedIn => "signed in",
+                });
+                assert_eq!(access, expected, "{open:?} {closed:?} {method} {path}");
+            }
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ pub(crate) fn judge<'a>(
         }
         (GateDecision::Challenge(Asker::Script | Asker::Socket), _) => Err(refused(GateRefusal::SignIn)),
         (GateDecision::Forbid(Forbidden::AmbiguousPath), _) => Err(HttpError::malformed(
-            "the forwarded path could be read in two ways",
+            "the path could be read in two ways, and one of them may be closed",
         )),
         (GateDecision::Forbid(forbidden), _) => {
             tracing::debug!(?forbidden, "not let through the gate");
@@ -252,7 +252,7 @@ fn challenge(
 
 fn sign_in_address(gate: &Gate, request: &GateRequest<'_>, mark: &str) -> String {
     let mut destination = request.url();
-    if destination.len() > DESTINATION_MAX {
+    if destination.len() > DESTINATION_MAX || !request.target.stays_on_its_host() {
         destination = url(request.scheme, &request.host, "/");
     }
     format!(

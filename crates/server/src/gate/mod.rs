@@ -27,7 +27,10 @@ use trusted_proxy::TrustedProxies;
 /// Where a proxy asks.
 pub(crate) const VERIFY_PATH: &str = "/gate/verify";
 
-/// Where an application's host takes a browser in. Below this folder every host of an application is ours.
+/// Everything below this folder is this server's, on every host of an application.
+const OUR_FOLDER: &str = "/.postern/";
+
+/// Where an application's host takes a browser in.
 pub(crate) const ACCEPT_PATH: &str = "/.postern/accept";
 
 /// Where a browser is sent to sign in.
