@@ -92,7 +92,9 @@ class Postern:
             "POSTERN_CONFIG": os.path.join(folder, "postern.toml"), "POSTERN_LISTEN": self.address,
             "POSTERN_LOG": "error", "PATH": "/usr/bin:/bin",
         }
-        self.pid = start([POSTERN, "serve"], self.address, env=self.environment, stdout=subprocess.DEVNULL)
+        self.pid = start([POSTERN, "serve"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while not CHILDREN[-1].stdout.readline().startswith(b"listening on"):
+            pass
         self.run(["password", "set", "--quiet", "--password-file", "-"], input=PASSWORD.encode())
         self.cookie = self.sign_in()
 

@@ -244,5 +244,27 @@ for (const [transport, environment] of [['TLS', {}], ['plain HTTP', PLAIN]]) {
         await second.close();
       }
     });
+
+    // The last one: from here on this address has no tries left.
+    test('while sign-in is slowed, a browser that signed in before comes in, and another is told what to do', async () => {
+      const known = await fresh();
+      await signIn(known, postern, PASSWORD);
+      await known.getByRole('button', { name: 'Sign out' }).click();
+      await known.getByText('You are signed out').waitFor();
+      let status;
+      for (let guesses = 0; status !== 429; guesses += 1) {
+        assert.ok(guesses < 20);
+        ({ status } = await postern.call('POST', '/api/v1/auth/login', { body: { Password: 'wrong wrong wrong wrong' } }));
+      }
+      const other = await browser.newContext();
+      const page = await other.newPage();
+      await page.goto(`${postern.base}/login`);
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText(/Too many attempts. Try again in \d+ seconds, from a browser that signed in here before/).waitFor();
+      await other.close();
+      await signIn(known, postern, PASSWORD);
+      await done();
+    });
   });
 }

@@ -15,6 +15,7 @@ mod certificates;
 mod every_format_still_opens;
 mod every_row_of_the_contract;
 mod gate;
+mod guessing_gets_nowhere;
 mod keys_turn;
 mod killed_at_any_write;
 mod owner;

@@ -4,6 +4,7 @@ mod backup;
 mod clock;
 mod database;
 mod files;
+mod throttle;
 mod tls;
 
 use authcore::Authority;
@@ -89,6 +90,7 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
 pub(crate) fn examine_running(config: &Config, authority: &Authority) -> Vec<Finding> {
     let mut findings = around_the_database(config);
     findings.push(database::of_running(authority));
+    findings.push(throttle::of(&authority.passwords().throttle_status()));
     findings.push(clock::examine(Some(authority.clock().now().wall)));
     backup::examine(config, &mut findings);
     findings
