@@ -68,7 +68,7 @@ for (const [transport, environment] of [['TLS', {}], ['plain HTTP', PLAIN]]) {
       await done();
     });
 
-    test('who types before any script is there is heard, nothing is sent meanwhile, and a known session sees no door', async () => {
+    test('who types and enters before any script is there is heard, nothing is sent meanwhile, and a known session sees no door', async () => {
       const page = await fresh();
       const scripts = [];
       let held = true;
@@ -86,9 +86,6 @@ for (const [transport, environment] of [['TLS', {}], ['plain HTTP', PLAIN]]) {
       held = false;
       for (const route of scripts) await route.continue();
       await main;
-      await page.getByRole('button', { name: 'Show password' }).waitFor();
-      assert.equal(await field.inputValue(), PASSWORD);
-      await field.press('Enter');
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
 
       held = true;

@@ -25,7 +25,13 @@ export function SignIn({ reason }) {
   const form = useRef(null);
   const focus = () => form.current?.querySelector('input:not([aria-hidden])')?.focus();
   // With the form, not after it is painted: whoever types at once is heard.
-  useLayoutEffect(focus, []);
+  useLayoutEffect(() => {
+    focus();
+    const { dataset } = document.documentElement;
+    if (dataset.door !== 'entered') return;
+    dataset.door = 'drawn';
+    form.current.requestSubmit();
+  }, []);
 
   const submit = async (event) => {
     event.preventDefault();
