@@ -5,10 +5,8 @@ fn at(seconds: u64) -> WallTime {
     WallTime::from_unix_ms(1_800_000_000_000).plus(Duration::from_secs(seconds))
 }
 
-fn source(number: u32) -> Option<Source> {
-    Some(Source::of(
-        std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
-    ))
+fn source(number: u32) -> Source {
+    Source::of(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into())
 }
 
 fn device(number: u8) -> KnownDeviceId {
@@ -19,7 +17,7 @@ fn device(number: u8) -> KnownDeviceId {
 fn let_in(state: &mut ThrottleState, from: u64, seconds: u64) -> u64 {
     let tries = (from..from + seconds).map(|second| {
         let number = u32::try_from(second).expect("small");
-        state.admit(source(number), None, at(second))
+        state.admit(Some(source(number)), None, at(second))
     });
     tries.map(|admitted| u64::from(admitted.is_ok())).sum()
 }
@@ -43,16 +41,16 @@ fn from_everywhere_fifty_are_free_and_the_hundredth_takes_most_of_a_day() {
 fn from_one_address_ten_are_let_in_and_another_address_is_not_concerned() {
     let mut state = ThrottleState::default();
     let admitted = (0..1000)
-        .filter(|_| state.admit(source(1), None, at(0)).is_ok())
+        .filter(|_| state.admit(Some(source(1)), None, at(0)).is_ok())
         .count();
     assert_eq!(admitted, 10);
-    let Err(slowed) = state.admit(source(1), None, at(0)) else {
+    let Err(slowed) = state.admit(Some(source(1)), None, at(0)) else {
         panic!("an eleventh")
     };
     assert_eq!(slowed.retry_after, bucket::REFILL);
-    assert!(state.admit(source(2), None, at(0)).is_ok());
+    assert!(state.admit(Some(source(2)), None, at(0)).is_ok());
     assert_eq!(state.status(at(0)).sources, [("10.0.0.1".to_owned(), at(90))]);
-    assert!(state.admit(source(1), None, at(90)).is_ok());
+    assert!(state.admit(Some(source(1)), None, at(90)).is_ok());
 }
 
 #[test]
@@ -60,22 +58,22 @@ fn a_known_device_is_never_shut_out_by_others_and_is_a_stranger_after_twenty() {
     let mut state = ThrottleState::default();
     let _guesses = let_in(&mut state, 0, 86_400);
     assert!(
-        state.admit(source(1), None, at(86_400)).is_err(),
+        state.admit(Some(source(1)), None, at(86_400)).is_err(),
         "control: strangers wait"
     );
     for _ in 0..20 {
-        let admitted = state.admit(source(1), Some(device(1)), at(86_400));
+        let admitted = state.admit(Some(source(1)), Some(device(1)), at(86_400));
         assert_eq!(admitted, Ok(Asker::Device(device(1))));
     }
-    assert!(state.admit(source(1), Some(device(1)), at(86_400)).is_err());
+    assert!(state.admit(Some(source(1)), Some(device(1)), at(86_400)).is_err());
     assert_eq!(state.status(at(86_400)).devices, [device(1)]);
     assert!(
-        state.admit(source(1), Some(device(2)), at(86_400)).is_ok(),
+        state.admit(Some(source(1)), Some(device(2)), at(86_400)).is_ok(),
         "another device"
     );
     assert!(state.forgive(Asker::Device(device(2))));
     assert!(
-        state.admit(source(1), None, at(86_400)).is_ok(),
+        state.admit(Some(source(1)), None, at(86_400)).is_ok(),
         "the right password ends the wait"
     );
 }
@@ -83,15 +81,15 @@ fn a_known_device_is_never_shut_out_by_others_and_is_a_stranger_after_twenty() {
 #[test]
 fn the_right_password_forgets_and_only_what_is_news_is_kept() {
     let mut state = ThrottleState::default();
-    let asker = state.admit(source(1), None, at(0)).expect("free");
+    let asker = state.admit(Some(source(1)), None, at(0)).expect("free");
     assert!(
         !state.forgive(asker),
         "nothing was kept before, and nothing is to be"
     );
     assert_eq!(state, ThrottleState::default());
-    let _wrong = state.admit(source(1), None, at(0)).expect("free");
+    let _wrong = state.admit(Some(source(1)), None, at(0)).expect("free");
     let kept = state.revised();
-    let asker = state.admit(source(1), None, at(1)).expect("free");
+    let asker = state.admit(Some(source(1)), None, at(1)).expect("free");
     assert!(state.forgive(asker), "a wrong one was kept");
     assert!(state.revised().is_later_than(&kept));
 }
@@ -113,9 +111,9 @@ fn what_is_remembered_is_bounded_and_reads_back() {
     let mut state = ThrottleState::default();
     // A right password from everywhere, so that the count in a row never stops anybody.
     for number in 0..20_000 {
-        let _wrong = state.admit(source(number), None, at(0));
+        let _wrong = state.admit(Some(source(number)), None, at(0));
         let _wrong = state.admit(
-            source(number),
+            Some(source(number)),
             Some(device(u8::try_from(number % 250).expect("small"))),
             at(0),
         );
@@ -172,7 +170,7 @@ proptest! {
                 }
                 Step::Try { from, known, right } => {
                     let known = known.then(|| device(u8::try_from(from).expect("small")));
-                    let Ok(asker) = state.admit(source(from), known, at(now)) else { continue };
+                    let Ok(asker) = state.admit(Some(source(from)), known, at(now)) else { continue };
                     if matches!(asker, Asker::Stranger(_)) {
                         if in_a_row >= 100 {
                             let gap = last.map(|last| now - last);

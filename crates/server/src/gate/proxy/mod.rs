@@ -28,6 +28,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::leash::{Flow, Followed, Passer};
@@ -85,15 +86,15 @@ pub(crate) fn router(app: &App) -> Router {
         client: client(),
         strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
     };
-    Router::new()
-        .fallback(answer)
-        .with_state(passing)
-        .layer(from_fn_with_state(
-            limits::HEAD_OF_APPLICATIONS,
-            limits::bounded_head,
-        ))
-        .layer(CatchPanicLayer::custom(layers::after_a_panic))
-        .layer(from_fn(access_log::log_request))
+    Router::new().fallback(answer).with_state(passing).layer(
+        ServiceBuilder::new()
+            .layer(from_fn(access_log::log_request))
+            .layer(CatchPanicLayer::custom(layers::after_a_panic))
+            .layer(from_fn_with_state(
+                limits::HEAD_OF_APPLICATIONS,
+                limits::bounded_head,
+            )),
+    )
 }
 
 /// Certificates are those that this machine trusts; one that is not ends the connection.
