@@ -11,37 +11,43 @@ mod forgeries;
 
 use forgeries::{BROWSER, Forgery, Kind as Trick, Names, Sent, forgeries, request};
 
-/// The names of the house: `GET /public` is open, everything else is for who is signed in.
-fn all() -> Vec<Forgery> {
-    forgeries(&Names {
-        scheme: "http",
-        host: ONE,
-        open: "/public",
-        kept: "/admin",
-        other: Some(TWO),
-    })
-}
+/// The names of the house: on the first host `GET /public` is open, everything else is for who is signed in.
+const AT_ONE: Names<'_> = Names {
+    scheme: "http",
+    host: ONE,
+    open: "/public",
+    kept: "/admin",
+    other: Some((TWO, "/")),
+};
+
+/// On the second host nothing is open.
+const AT_TWO: Names<'_> = Names {
+    host: TWO,
+    other: Some((ONE, "/public")),
+    ..AT_ONE
+};
 
 #[test]
 fn through_each_proxy_nobody_passes_who_is_not_signed_in() {
     let house = House::start();
     for kind in Kind::ALL {
         let doors = house.doors(kind);
-        nobody_passes(&house, &doors.one.address, &format!("{kind:?}"));
+        let control = exchange_bytes(&doors.one.address, &request("GET", "/public", ONE, &[]));
+        assert_eq!(control.status, 200, "control: an open path, {kind:?}");
+        let _ = house.upstream.take();
+        nobody_passes(&house, &doors.one.address, &AT_ONE, &format!("{kind:?}"));
+        nobody_passes(&house, &doors.two.address, &AT_TWO, &format!("{kind:?}"));
     }
 }
 
-/// Sends every forgery to the first application through the front at that address.
-fn nobody_passes(house: &House, at: &str, front: &str) {
-    let control = exchange_bytes(at, &request("GET", "/public", ONE, &[]));
-    assert_eq!(control.status, 200, "control: an open path, {front}");
-    let control = exchange_bytes(at, &request("GET", "/admin", ONE, &[]));
+/// Sends every forgery to the application of these names through the front at that address.
+fn nobody_passes(house: &House, at: &str, names: &Names<'_>, front: &str) {
+    let control = exchange_bytes(at, &request("GET", names.kept, names.host, &[]));
     assert_eq!(
         control.status, 302,
         "control: a browser's request, {BROWSER:?}, {front}"
     );
-    let _ = house.upstream.take();
-    let all = all();
+    let all = forgeries(names);
     assert!((150..200).contains(&all.len()), "{}", all.len());
     for Forgery { kind, after, sent } in &all {
         let reply = exchange_bytes(at, &sent.bytes());
@@ -66,7 +72,7 @@ fn straight_at_the_gate_a_forgery_gets_400_or_401_and_an_open_path_nothing_more(
         );
     }
     let mut tried = 0;
-    for forgery in all() {
+    for forgery in forgeries(&AT_ONE) {
         let Sent::Request {
             method: "GET",
             target,

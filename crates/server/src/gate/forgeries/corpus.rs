@@ -1,5 +1,5 @@
 //! The corpus. In the templates `{open}` is a path that anybody may open, `{kept}` one that is for who is signed in, `{leaf}` the
-//! same without its first slash; `{o}{pen}` and `{op}{en}` are the open one in pieces, for spellings that are the same to some.
+//! same without its first slash; `{elsewhere}` one that anybody may open on `{other}`; `{o}{pen}` and `{op}{en}` are the open one in pieces, for spellings that are the same to some.
 
 use super::Kind;
 
@@ -211,7 +211,7 @@ pub(super) const SPELLINGS: (&str, [&str; 2]) = (
 );
 
 /// Sent as they are.
-pub(super) const BYTES: [(&str, &str); 15] = [
+pub(super) const BYTES: [(&str, &str); 16] = [
     (
         "RFC 9112, section 3.2",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\nConnection: close\r\n\r\n",
@@ -223,6 +223,11 @@ pub(super) const BYTES: [(&str, &str); 15] = [
     (
         "RFC 9112, section 3.2.2",
         "GET {scheme}://evil.example{kept} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
+    ),
+    // A proxy that goes by the one host and asks about the other opens here what is open there.
+    (
+        "RFC 9112, section 3.2.2",
+        "GET {url}{elsewhere} HTTP/1.1\r\nHost: {other}\r\nConnection: close\r\n\r\n",
     ),
     ("RFC 9112, section 3.2", "GET {kept} HTTP/1.0\r\n\r\n"),
     (

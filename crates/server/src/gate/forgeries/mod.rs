@@ -40,8 +40,8 @@ pub(crate) struct Names<'a> {
     pub(crate) open: &'a str,
     /// A path for who is signed in.
     pub(crate) kept: &'a str,
-    /// The host of another application, if there is one.
-    pub(crate) other: Option<&'a str>,
+    /// The host of another application, if there is one, and a path that anybody may open there, or as good as any.
+    pub(crate) other: Option<(&'a str, &'a str)>,
 }
 
 /// One request.
@@ -113,7 +113,7 @@ pub(crate) fn forgeries(names: &Names<'_>) -> Vec<Forgery> {
         add(Kind::Host, "CWE-644", "GET", "{open}", host, &[]);
     }
     if names.other.is_some() {
-        add(Kind::Host, "CWE-644", "GET", "{open}", "{other}", &[]);
+        add(Kind::Host, "CWE-644", "GET", "{elsewhere}", "{other}", &[]);
     }
     for host in SPELLINGS.1 {
         add(Kind::Host, SPELLINGS.0, "GET", "{kept}", host, &[]);
@@ -153,6 +153,7 @@ fn fills(names: &Names<'_>) -> Vec<(&'static str, String)> {
         .unwrap_or(("", ""));
     let (second, en) = pen.split_at_checked(1).unwrap_or(("", ""));
     let escaped = |text: &str| text.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
+    let (other, elsewhere) = names.other.unwrap_or(("evil.example", names.open));
     let capital = first.to_ascii_uppercase();
     vec![
         ("{o%}", escaped(first)),
@@ -171,7 +172,8 @@ fn fills(names: &Names<'_>) -> Vec<(&'static str, String)> {
         ("{NAME}", name.to_ascii_uppercase()),
         ("{name}", name.to_owned()),
         ("{host}", names.host.to_owned()),
-        ("{other}", names.other.unwrap_or_default().to_owned()),
+        ("{other}", other.to_owned()),
+        ("{elsewhere}", elsewhere.to_owned()),
     ]
 }
 
