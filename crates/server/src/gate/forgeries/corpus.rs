@@ -64,10 +64,17 @@ pub(super) const UNASKED: (&str, &str) = (
      /assets/postern-check.js /postern-check.png /index.php /metrics",
 );
 
-/// Trusting the method of a request.
-pub(super) const METHODS: (&str, [&str; 6]) = (
+/// Trusting the method of a request. What gets through must do no harm: only what does not exist is deleted, and nothing is put.
+pub(super) const METHODS: (&str, [(&str, &str); 6]) = (
     "CWE-650",
-    ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"],
+    [
+        ("POST", "{kept}"),
+        ("OPTIONS", "{kept}"),
+        ("PROPFIND", "{kept}"),
+        ("REPORT", "{kept}"),
+        ("PATCH", "/postern-check"),
+        ("DELETE", "/postern-check"),
+    ],
 );
 
 pub(super) type Fields = &'static [(&'static str, &'static str)];

@@ -101,8 +101,8 @@ pub(crate) fn forgeries(names: &Names<'_>) -> Vec<Forgery> {
     for target in UNASKED.1.split(' ') {
         add(Kind::Unasked, UNASKED.0, "GET", target, "{host}", &[]);
     }
-    for method in METHODS.1 {
-        add(Kind::Method, METHODS.0, method, "{kept}", "{host}", &[]);
+    for (method, target) in METHODS.1 {
+        add(Kind::Method, METHODS.0, method, target, "{host}", &[]);
     }
     for (kind, after, forged) in HEADERS {
         for fields in forged {
@@ -152,7 +152,11 @@ fn fills(names: &Names<'_>) -> Vec<(&'static str, String)> {
         .split_at_checked(1)
         .unwrap_or(("", ""));
     let (second, en) = pen.split_at_checked(1).unwrap_or(("", ""));
-    let escaped = |text: &str| text.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
+    let escaped = |text: &str| {
+        text.bytes()
+            .next()
+            .map_or_else(String::new, |b| format!("%{b:02x}"))
+    };
     let (other, elsewhere) = names.other.unwrap_or(("evil.example", names.open));
     let capital = first.to_ascii_uppercase();
     vec![
