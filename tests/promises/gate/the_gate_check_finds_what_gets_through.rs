@@ -83,8 +83,8 @@ impl Checked {
     }
 }
 
-/// An application that shows what it gets.
-fn mirror() -> String {
+/// An application that makes its answer of the head of the request, or closes the connection without one.
+fn application(answer: impl Fn(&str) -> Option<(&str, &str)> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     std::thread::spawn(move || {
@@ -92,9 +92,12 @@ fn mirror() -> String {
             let mut reader = BufReader::new(stream);
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && matches!(reader.read_line(&mut head), Ok(1..)) {}
-            let length = head.len();
+            let Some((status, body)) = answer(&head) else {
+                continue;
+            };
+            let length = body.len();
             let answer =
-                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{head}");
+                format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
             let _ = reader.get_mut().write_all(answer.as_bytes());
         }
     });
@@ -275,7 +278,7 @@ fn the_application_at_another_host_is_found_with_a_key_and_else_not_vouched_for(
 /// Only an application that shows what it gets can tell.
 #[test]
 fn a_clients_word_on_who_asks_that_reaches_the_application_is_found() {
-    let house = House::start_before(&mirror());
+    let house = House::start_before(&application(|head| Some(("200 OK", head))));
     let (_folder, key) = key(&house);
     let key = key.display().to_string();
     for (kind, line) in [
@@ -298,17 +301,47 @@ fn a_clients_word_on_who_asks_that_reaches_the_application_is_found() {
     }
 }
 
+/// It should never have been asked; what it says may look like what Postern or a proxy says.
+#[test]
+fn an_applications_own_error_is_a_finding() {
+    for body in [
+        "not found",
+        r#"{"Error":"Authorization failed","Code":404}"#,
+        "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<hr><center>nginx</center>\r\n</body></html>\r\n",
+        "",
+    ] {
+        let house = House::start_before(&application(move |_| Some(("404 Not Found", body))));
+        let address = house.upstream.address.clone();
+        let door = house.altered_door(Kind::Nginx, |recipe| {
+            let to = recipe
+                .lines()
+                .find(|line| line.starts_with("        proxy_pass http://127"));
+            let to = to.expect("the application").to_owned();
+            assert!(!to.contains(&address), "its own");
+            recipe.replacen(
+                "    location / {",
+                &format!("    location = /metrics {{\n{to}\n    }}\n    location / {{"),
+                1,
+            )
+        });
+        let leaks = checks(&house, "http://one.test/admin", &door.address, &[]).leaks();
+        assert_eq!(leaks, ["GET /metrics"], "{body}");
+    }
+}
+
 #[test]
 fn where_nothing_can_be_checked_it_says_why() {
     let house = House::start();
     let door = house.doors(Kind::Caddy).one;
     let nothing = format!("127.0.0.1:{}", free_port());
     let unguarded = Upstream::start().address;
+    let closing = application(|_| None);
     let wrong = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(wrong.path(), "pst_ak_000000000000_AAAA").expect("written");
     let wrong = wrong.path().display().to_string();
     for (url, at, more, code, said) in [
         ("http://one.test/admin", &nothing, &[][..], 69, "nothing answers"),
+        ("http://one.test/admin", &closing, &[], 69, "gave no answer"),
         (
             "http://one.test/admin",
             &unguarded,

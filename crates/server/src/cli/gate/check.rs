@@ -145,7 +145,7 @@ impl From<CheckError> for Failure {
             ),
             CheckError::Refused { .. } => Self::of(Exit::Configuration, &error)
                 .hint("list the proxy in trusted_proxies, and give it what postern gate recipe prints"),
-            CheckError::Fault { .. } => Self::of(Exit::Unavailable, &error)
+            CheckError::Fault { .. } | CheckError::NoAnswer { .. } => Self::of(Exit::Unavailable, &error)
                 .hint("see whether Postern runs, and whether the proxy finds it; the proxy's log says why"),
             CheckError::KeyRefused { .. } => {
                 Self::of(Exit::Data, &error).hint("make one with postern access-keys create NAME --scope gate:HOST")

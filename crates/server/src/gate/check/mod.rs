@@ -71,6 +71,9 @@ pub(crate) enum CheckError {
     /// The proxy has nobody to ask.
     #[error("what answers at {url} gave status {status}, and nothing of Postern's")]
     Fault { url: String, status: u16 },
+    /// Something listens and says nothing, or closes the connection.
+    #[error("what listens at {url} gave no answer")]
+    NoAnswer { url: String },
     /// The access key opens nothing there.
     #[error("the access key does not open {url}: the answer was {answer}")]
     KeyRefused { url: String, answer: String },
@@ -197,10 +200,7 @@ impl Check<'_> {
                     answer: report::in_words(Some(answer)),
                 },
             }),
-            None => Err(CheckError::NotGuarded {
-                url,
-                answer: report::in_words(None),
-            }),
+            None => Err(CheckError::NoAnswer { url }),
         }
     }
 
