@@ -87,9 +87,14 @@ impl House {
         }
     }
 
-    /// A proxy before the first application whose recipe somebody changed.
-    pub(crate) fn altered_door(&self, kind: Kind, alter: impl FnOnce(String) -> String) -> Proxy {
-        Proxy::start_altered(kind, &self.postern, self.configuration.path(), "one", alter)
+    /// A proxy before an application whose recipe somebody changed.
+    pub(crate) fn altered_door(
+        &self,
+        kind: Kind,
+        application: &str,
+        alter: impl FnOnce(String) -> String,
+    ) -> Proxy {
+        Proxy::start_altered(kind, &self.postern, self.configuration.path(), application, alter)
     }
 
     /// What a command of this house says.

@@ -1,124 +1,10 @@
-//! `postern gate check`: nothing gets through the printed recipes, every mistake in one is found, and what cannot be told is no
-//! good news.
+//! `postern gate check`: nothing gets through the printed recipes, and every mistake in one is found.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-use std::path::PathBuf;
-
-use e2e_support::Postern;
 use e2e_support::proxies::Kind;
-use e2e_support::wire::{Upstream, free_port};
 use serde_json::Value;
 
-use super::house::{House, ONE};
-use crate::certificates::Ca;
-
-/// What the command came to.
-#[derive(Debug)]
-struct Checked {
-    code: i32,
-    report: Value,
-    complaint: String,
-}
-
-fn checks(house: &House, url: &str, at: &str, more: &[&str]) -> Checked {
-    let arguments = [&["gate", "check", url, "--connect", at, "--json"], more].concat();
-    let output = house.runs(&arguments);
-    Checked {
-        code: output.status.code().expect("it ended"),
-        report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
-        complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-impl Checked {
-    fn list(&self, name: &str) -> &[Value] {
-        self.report
-            .get(name)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
-    }
-
-    /// Over all groups.
-    fn sum(&self, name: &str) -> u64 {
-        let groups = self.list("Groups").iter();
-        groups.filter_map(|group| group.get(name)?.as_u64()).sum()
-    }
-
-    #[track_caller]
-    fn is_tight(&self) {
-        assert_eq!(self.code, 0, "{self:#?}");
-        assert!(self.sum("Tried") > 150, "{self:?}");
-        // An open path, asked for in a way that a proxy may take.
-        let open = self.sum("Open");
-        assert!(open <= 1, "{self:?}");
-        assert_eq!(self.sum("Refused") + open, self.sum("Tried"), "{self:?}");
-        assert!(self.list("Leaks").is_empty());
-        assert!(
-            self.report
-                .get("Sent")
-                .and_then(Value::as_u64)
-                .is_some_and(|sent| sent <= 205)
-        );
-    }
-
-    /// The requests that got through, with their forged headers behind them.
-    #[track_caller]
-    fn leaks(&self) -> Vec<String> {
-        assert_eq!(self.code, 1, "{self:#?}");
-        let text = |leak: &Value, name: &str| leak.get(name).and_then(Value::as_str).expect(name).to_owned();
-        let leaks = self.list("Leaks").iter().map(|leak| {
-            for name in ["Group", "Answer", "Resembles", "Mend"] {
-                assert!(!text(leak, name).is_empty(), "{leak}");
-            }
-            let headers = leak.get("Headers").and_then(Value::as_array).expect("headers");
-            let headers = headers.iter().filter_map(Value::as_str);
-            [text(leak, "Request")]
-                .into_iter()
-                .chain(headers.map(str::to_owned))
-                .collect::<Vec<_>>()
-                .join(" ")
-        });
-        leaks.collect()
-    }
-}
-
-/// An application that makes its answer of the head of the request, or closes the connection without one.
-fn application(answer: impl Fn(&str) -> Option<(&str, &str)> + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut reader = BufReader::new(stream);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") && matches!(reader.read_line(&mut head), Ok(1..)) {}
-            let Some((status, body)) = answer(&head) else {
-                continue;
-            };
-            let length = body.len();
-            let answer =
-                format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-            let _ = reader.get_mut().write_all(answer.as_bytes());
-        }
-    });
-    address
-}
-
-/// A key that is good for the first application, in a file.
-fn key(house: &House) -> (tempfile::TempDir, PathBuf) {
-    let made = house
-        .postern
-        .says_json(&["access-keys", "create", "check", "--scope", "gate:one.test"]);
-    let secret = made.get("Secret").and_then(Value::as_str).expect("a secret");
-    // The shell made it: the server knows it a moment later.
-    while house.asks(ONE, "/", &[("X-Api-Key", secret)]).status != 200 {}
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("key");
-    std::fs::write(&file, secret).expect("written");
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&file, closed).expect("set");
-    (folder, file)
-}
+use super::gate_check::{application, checks, key};
+use super::house::House;
 
 #[test]
 fn nothing_gets_through_the_printed_recipes_nor_through_the_built_in_proxy() {
@@ -214,7 +100,7 @@ fn every_mistake_in_a_recipe_is_found() {
         },
     ] {
         let upstream = format!("http://{}", house.upstream.address);
-        let door = house.altered_door(kind, |recipe| {
+        let door = house.altered_door(kind, "one", |recipe| {
             assert!(recipe.contains(of), "{of}: {recipe}");
             let map = "map $http_x_original_url $said {\n    default $http_x_original_url;\n    \"\" $scheme://$http_host$request_uri;\n}\n";
             let made = made.replace("UPSTREAM", &upstream);
@@ -246,7 +132,7 @@ fn the_application_at_another_host_is_found_with_a_key_and_else_not_vouched_for(
     let (_folder, key) = key(&house);
     let key = key.display().to_string();
     let upstream = house.upstream.address.clone();
-    let door = house.altered_door(Kind::Nginx, |recipe| {
+    let door = house.altered_door(Kind::Nginx, "one", |recipe| {
         let listen = recipe
             .lines()
             .find(|line| line.contains("listen "))
@@ -286,7 +172,7 @@ fn a_clients_word_on_who_asks_that_reaches_the_application_is_found() {
         (Kind::Nginx, "proxy_set_header Remote-User $postern_remote_user;"),
     ] {
         let tight = house.doors(kind).one;
-        let altered = house.altered_door(kind, |recipe| {
+        let altered = house.altered_door(kind, "one", |recipe| {
             assert!(recipe.contains(line), "{recipe}");
             recipe.replace(line, "")
         });
@@ -301,6 +187,24 @@ fn a_clients_word_on_who_asks_that_reaches_the_application_is_found() {
     }
 }
 
+/// nginx goes by the host of the request line, and would tell Postern of the other.
+#[test]
+fn what_is_open_at_another_application_is_tried_at_this_one() {
+    let house = House::start();
+    let door = house.altered_door(Kind::Nginx, "two", |recipe| {
+        assert_eq!(recipe.matches("return 421;").count(), 1, "{recipe}");
+        let listen = recipe
+            .lines()
+            .find(|line| line.contains("listen "))
+            .expect("a line");
+        let listen = listen.replace(';', " default_server;");
+        let other = format!("server {{\n{listen}\n    return 421;\n}}\n");
+        other + &recipe.replace("return 421;", "set $anything 1;")
+    });
+    let leaks = checks(&house, "http://app.two.example/", &door.address, &[]).leaks();
+    assert_eq!(leaks, ["GET http://app.two.example/public Host: one.test"]);
+}
+
 /// It should never have been asked; what it says may look like what Postern or a proxy says.
 #[test]
 fn an_applications_own_error_is_a_finding() {
@@ -312,7 +216,7 @@ fn an_applications_own_error_is_a_finding() {
     ] {
         let house = House::start_before(&application(move |_| Some(("404 Not Found", body))));
         let address = house.upstream.address.clone();
-        let door = house.altered_door(Kind::Nginx, |recipe| {
+        let door = house.altered_door(Kind::Nginx, "one", |recipe| {
             let to = recipe
                 .lines()
                 .find(|line| line.starts_with("        proxy_pass http://127"));
@@ -327,106 +231,4 @@ fn an_applications_own_error_is_a_finding() {
         let leaks = checks(&house, "http://one.test/admin", &door.address, &[]).leaks();
         assert_eq!(leaks, ["GET /metrics"], "{body}");
     }
-}
-
-#[test]
-fn where_nothing_can_be_checked_it_says_why() {
-    let house = House::start();
-    let door = house.doors(Kind::Caddy).one;
-    let nothing = format!("127.0.0.1:{}", free_port());
-    let unguarded = Upstream::start().address;
-    let closing = application(|_| None);
-    let wrong = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(wrong.path(), "pst_ak_000000000000_AAAA").expect("written");
-    let wrong = wrong.path().display().to_string();
-    for (url, at, more, code, said) in [
-        ("http://one.test/admin", &nothing, &[][..], 69, "nothing answers"),
-        ("http://one.test/admin", &closing, &[], 69, "gave no answer"),
-        (
-            "http://one.test/admin",
-            &unguarded,
-            &[],
-            1,
-            "not guarded by Postern",
-        ),
-        (
-            "http://one.test/public",
-            &door.address,
-            &[],
-            65,
-            "passes as anonymous",
-        ),
-        ("http://one.test/closed", &door.address, &[], 65, "closed"),
-        ("http://evil.example/", &door.address, &[], 65, "no application"),
-        ("one.test", &door.address, &[], 64, "not an address"),
-        (
-            "http://one.test/",
-            &door.address,
-            &["--access-key-file", &wrong],
-            65,
-            "does not open",
-        ),
-        ("http://one.test/", &door.address, &["--nonsense"], 64, ""),
-    ] {
-        let checked = checks(&house, url, at, more);
-        assert_eq!(checked.code, code, "{url} {at}: {checked:#?}");
-        assert!(checked.complaint.contains(said), "{url} {at}: {checked:#?}");
-        assert!(!checked.complaint.contains("pst_ak_"));
-        assert!(checked.report.is_null(), "{checked:#?}");
-    }
-    // Postern does not believe this proxy, or is gone: nobody is let in, and nothing is found out.
-    let strict = House::start_trusting("\"192.0.2.1\"");
-    let door = house.altered_door(Kind::Caddy, |recipe| {
-        recipe.replace(house.postern.address(), strict.postern.address())
-    });
-    let refused = checks(&strict, "http://one.test/", &door.address, &[]);
-    assert_eq!(refused.code, 78, "{refused:#?}");
-    assert!(refused.complaint.contains("listed proxies only"), "{refused:#?}");
-    let mut house = house;
-    let door = house.doors(Kind::Nginx).one;
-    house.postern.kill();
-    let dead = checks(&house, "http://one.test/", &door.address, &[]);
-    assert_eq!(dead.code, 69, "{dead:#?}");
-}
-
-#[test]
-fn over_tls_only_a_trusted_certificate_is_spoken_to() {
-    let configuration = tempfile::NamedTempFile::new().expect("a file");
-    let upstream = Upstream::start();
-    let text = format!(
-        "tls.self_signed = true\n[application.one]\nhosts = [\"{ONE}\"]\nupstream = \"http://{}\"\n",
-        upstream.address
-    );
-    std::fs::write(configuration.path(), text).expect("written");
-    let configuration = configuration.path().display().to_string();
-    let postern = Postern::start_with(
-        env!("CARGO_BIN_EXE_postern"),
-        &[("POSTERN_CONFIG", &configuration)],
-    );
-    let environment = [
-        ("POSTERN_CONFIG", configuration.as_str()),
-        ("POSTERN_LISTEN", postern.address()),
-    ];
-    let address = postern.address().to_owned();
-    let port = address.rsplit(':').next().expect("a port");
-    let url = format!("https://{ONE}:{port}/");
-    let checked = |url: &str, more: &[&str]| {
-        let arguments = [&["gate", "check", url, "--connect", &address][..], more].concat();
-        let output = postern.run_with(&arguments, &environment);
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
-    };
-    let (code, said) = checked("https://one.test/", &[]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("nothing got through"), "{said}");
-    assert_eq!(checked(&url, &[]).0, Some(65), "another port is another host");
-    let other = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(other.path(), Ca::new().pem).expect("written");
-    let (code, said) = checked(
-        "https://one.test/",
-        &["--ca", &other.path().display().to_string()],
-    );
-    assert_eq!(code, Some(69), "{said}");
-    assert!(said.contains("--ca"), "{said}");
-    assert!(upstream.take().is_empty());
 }

@@ -156,7 +156,11 @@ pub(super) fn in_words(answer: Option<&Answer>) -> String {
             Some(place) => format!(
                 "{} to {}",
                 answer.status,
-                place.chars().take(SHOWN_MAX).collect::<String>()
+                place
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(SHOWN_MAX)
+                    .collect::<String>()
             ),
             None => answer.status.to_string(),
         },
@@ -200,8 +204,9 @@ const fn mend(kind: Kind) -> &'static str {
         }
         Kind::Credential => "something before Postern takes these credentials: let Postern alone decide",
         Kind::Host => {
-            "the application answers under a host that is not its own: let every server block or site that leads to it ask \
-             Postern, and let what the proxy does for unknown hosts be no application"
+            "the application answers to a host that is not its own: let every server block or site that leads to it ask Postern \
+             and take no Host but the application's, as postern gate recipe does, and let what the proxy does for unknown \
+             hosts be no application"
         }
         Kind::Framing => {
             "the proxy takes what is no sound HTTP: update it, and compare with postern gate recipe"

@@ -218,66 +218,85 @@ pub(super) const SPELLINGS: (&str, [&str; 2]) = (
 );
 
 /// Sent as they are.
-pub(super) const BYTES: [(&str, &str); 16] = [
+pub(super) const BYTES: [(Kind, &str, &str); 16] = [
     (
+        Kind::Framing,
         "RFC 9112, section 3.2",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Host,
         "RFC 9112, section 3.2.2",
         "GET {url}{kept} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Host,
         "RFC 9112, section 3.2.2",
         "GET {scheme}://evil.example{kept} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     // A proxy that goes by the one host and asks about the other opens here what is open there.
     (
+        Kind::Host,
         "RFC 9112, section 3.2.2",
         "GET {url}{elsewhere} HTTP/1.1\r\nHost: {other}\r\nConnection: close\r\n\r\n",
     ),
-    ("RFC 9112, section 3.2", "GET {kept} HTTP/1.0\r\n\r\n"),
     (
+        Kind::Framing,
+        "RFC 9112, section 3.2",
+        "GET {kept} HTTP/1.0\r\n\r\n",
+    ),
+    (
+        Kind::Framing,
         "hyper RUSTSEC-2021-0020",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "hyper RUSTSEC-2021-0020",
         "POST {kept} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked, identity\r\nConnection: close\r\n\r\n0\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "hyper RUSTSEC-2021-0078",
         "POST {kept} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab",
     ),
     (
+        Kind::Framing,
         "Go CVE-2019-16276",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Uri : {open}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9112, section 5.2",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nX-A: b\r\n X-Forwarded-Uri: {open}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9112, section 2.2",
         "GET {kept} HTTP/1.1\nHost: {host}\nConnection: close\n\n",
     ),
     (
+        Kind::Framing,
         "RFC 9110, section 9.3.7",
         "OPTIONS * HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9110, section 9.3.6",
         "CONNECT {name}:80 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9110, section 9.3.8",
         "TRACE {open} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9110, section 9.1",
         "get {open} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     ),
     (
+        Kind::Framing,
         "RFC 9110, section 5.5",
         "GET {kept} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Uri: /pub\0lic\r\nConnection: close\r\n\r\n",
     ),

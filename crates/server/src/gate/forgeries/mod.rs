@@ -118,7 +118,7 @@ pub(crate) fn forgeries(names: &Names<'_>) -> Vec<Forgery> {
     for host in SPELLINGS.1 {
         add(Kind::Host, SPELLINGS.0, "GET", "{kept}", host, &[]);
     }
-    let bytes = BYTES.map(|(after, text)| (after, fill(text).into_bytes()));
+    let bytes = BYTES.map(|(kind, after, text)| (kind, after, fill(text).into_bytes()));
     // 64 KiB of path; bytes that are no text.
     let long = fill("GET /{long} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
         .replace("{long}", &"a".repeat(65_536));
@@ -127,12 +127,17 @@ pub(crate) fn forgeries(names: &Names<'_>) -> Vec<Forgery> {
         fill(" HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
     ]
     .concat();
-    let odd_ones = [(MALFORMED, long.into_bytes()), (MALFORMED, odd)];
-    all.extend(bytes.into_iter().chain(odd_ones).map(|(after, bytes)| Forgery {
-        kind: Kind::Framing,
-        after,
-        sent: Sent::Bytes(bytes),
-    }));
+    let odd_ones = [long.into_bytes(), odd].map(|bytes| (Kind::Framing, MALFORMED, bytes));
+    all.extend(
+        bytes
+            .into_iter()
+            .chain(odd_ones)
+            .map(|(kind, after, bytes)| Forgery {
+                kind,
+                after,
+                sent: Sent::Bytes(bytes),
+            }),
+    );
     all
 }
 
