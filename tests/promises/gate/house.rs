@@ -87,6 +87,26 @@ impl House {
         }
     }
 
+    /// A proxy before an application whose recipe somebody changed.
+    pub(crate) fn altered_door(
+        &self,
+        kind: Kind,
+        application: &str,
+        alter: impl FnOnce(String) -> String,
+    ) -> Proxy {
+        Proxy::start_altered(kind, &self.postern, self.configuration.path(), application, alter)
+    }
+
+    /// What a command of this house says.
+    pub(crate) fn runs(&self, arguments: &[&str]) -> std::process::Output {
+        let configuration = self.configuration.path().display().to_string();
+        let environment = [
+            ("POSTERN_CONFIG", configuration.as_str()),
+            ("POSTERN_LISTEN", self.postern.address()),
+        ];
+        self.postern.run_with(arguments, &environment)
+    }
+
     pub(crate) fn killed_and_restarted(self) -> Self {
         let path = self.configuration.path().display().to_string();
         Self {

@@ -2,8 +2,11 @@
 
 mod a_refusal_is_short;
 mod forged_requests_pass_nowhere;
+mod gate_check;
 mod house;
 mod one_sign_in_for_every_application;
 mod postern_passes_requests_on_itself;
 mod scripts_pass_with_their_keys;
+mod the_gate_check_finds_what_gets_through;
+mod the_gate_check_says_why_it_cannot;
 mod what_an_application_gets_is_worth_nothing_elsewhere;

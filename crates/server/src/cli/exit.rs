@@ -23,7 +23,7 @@ use crate::tls::self_signed::MakeError;
 /// Exit codes, as sysexits(3) numbers them, and 1 for a test that ran and found something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// The leak test found a secret.
+    /// The leak test found a secret, or something got through the gate that must not.
     Exposed = 1,
     Usage = 64,
     Data = 65,

@@ -75,6 +75,11 @@ impl PathRule {
         !self.path.is_empty()
     }
 
+    /// The path, without a slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn names(&self, method: &str) -> bool {
         // HEAD is GET without the body (RFC 9110, section 9.3.2).
         let same = |known: &String| known == method || (known == "GET" && method == "HEAD");

@@ -116,7 +116,8 @@ impl Explanation {
     }
 }
 
-fn in_words(decision: GateDecision) -> String {
+/// What whoever asks is told.
+pub(super) fn in_words(decision: GateDecision) -> String {
     match decision {
         GateDecision::Allow(Passing::Visitor) => "200, passes",
         GateDecision::Allow(Passing::Anonymous) => "200, passes as anonymous",

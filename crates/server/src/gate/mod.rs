@@ -9,10 +9,12 @@
 
 pub(crate) mod accept;
 pub(crate) mod application;
+pub(crate) mod check;
 pub(crate) mod credential;
 pub(crate) mod decision;
 pub(crate) mod door;
 pub(crate) mod explain;
+pub(crate) mod forgeries;
 pub(crate) mod forward_auth;
 pub(crate) mod handoff;
 pub(crate) mod path;

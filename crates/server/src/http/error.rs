@@ -134,7 +134,17 @@ pub(crate) enum GateRefusal {
 }
 
 impl GateRefusal {
-    const fn text(self) -> &'static str {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::NotListed,
+        Self::NoApplication,
+        Self::PlainHttp,
+        Self::SignIn,
+        Self::ClosedPath,
+        Self::OutOfScope,
+        Self::NotFilled,
+    ];
+
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::NotListed => "the gate answers listed proxies only",
             Self::NoApplication => "no application has this host name",
@@ -188,7 +198,7 @@ impl HttpError {
         }
     }
 
-    fn text(&self) -> Cow<'static, str> {
+    pub(crate) fn text(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Malformed(text) => return text.clone(),
             Self::Conflict(text) => text,
