@@ -191,7 +191,8 @@ def main():
             file.write(os.urandom(4096) * 256)
     application, bare, plain = (f"127.0.0.1:{free_port()}" for _ in range(3))
     nginx(folder, "application", f'server {{ listen {application}; location = /bulk {{ root {files}; }} location / {{ return 200 "an answer"; }} }}')
-    nginx(folder, "bare", f"server {{ listen {bare}; location / {{ return 204; }} }}")
+    # Caddy's recipe takes 200 alone for a yes; with a 204 it would answer that itself.
+    nginx(folder, "bare", f'server {{ listen {bare}; location / {{ if ($http_x_original_url = "") {{ return 200 ""; }} return 204; }} }}')
     proxy_pid = nginx(
         folder, "plain",
         f'upstream app {{ server {application}; keepalive 16; }} server {{ listen {plain}; '
@@ -217,7 +218,7 @@ def main():
             fronts.append((listen, pid))
         (ours, ours_pid), (theirs, theirs_pid) = fronts
         pairs = interleaved(lambda: load(ours, "/", browser, ours_pid)[0], lambda: load(theirs, "/", browser, theirs_pid)[0])
-        row(f"requests a second through {kind} that asks Postern, against one that asks an nginx of `return 204`", "≥ 0.93×", pairs, lambda r: r >= 0.93, "a second")
+        row(f"requests a second through {kind} that asks Postern, against one that asks an nginx of a bare `return`", "≥ 0.93×", pairs, lambda r: r >= 0.93, "a second")
 
     secret, checked = "0123456789abcdef0123456789abcdef", f"127.0.0.1:{free_port()}"
     with open(at("haproxy.cfg"), "w") as file:

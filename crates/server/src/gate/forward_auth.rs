@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use authcore::{BrowserState, Visitor};
+use axum::Extension;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
@@ -21,6 +22,7 @@ use crate::app::App;
 use crate::http::cookies::gate;
 use crate::http::error::{GateRefusal, HttpError};
 use crate::http::error_body::ErrorBody;
+use crate::http::headers::ForAProxy;
 use crate::listener::PeerAddress;
 
 /// For nginx, which knows only yes and no: where a browser is to be sent.
@@ -68,7 +70,7 @@ pub(crate) async fn verify(
         unreadable.into_error(&headers)
     })?;
     match judge(&app, &request, &headers)? {
-        Judged::Passes(passed) => Ok((StatusCode::OK, passed.headers).into_response()),
+        Judged::Passes(passed) => Ok((StatusCode::OK, passed.headers, Extension(ForAProxy)).into_response()),
         Judged::SignsIn(response) => Ok(response),
     }
 }

@@ -26,9 +26,6 @@ pub(crate) mod trusted_proxy;
 use application::Applications;
 use trusted_proxy::TrustedProxies;
 
-/// Where a proxy asks.
-pub(crate) const VERIFY_PATH: &str = "/gate/verify";
-
 /// Everything below this folder is this server's, on every host of an application.
 const OUR_FOLDER: &str = "/.postern/";
 

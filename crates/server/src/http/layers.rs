@@ -32,6 +32,19 @@ pub(crate) fn around(routes: Router, config: &Arc<HttpConfig>, times: Times) -> 
     )
 }
 
+/// The same for what proxies ask before every request: it changes nothing, reads no body and waits for nobody, so that the layers that
+/// bound these have nothing to do.
+pub(crate) fn around_questions(routes: Router, config: &Arc<HttpConfig>) -> Router {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(config.clone(), headers::on_every_response))
+            .layer(from_fn(access_log::log_request))
+            .layer(CatchPanicLayer::custom(after_a_panic))
+            .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
+            .layer(from_fn_with_state(config.clone(), host::require_known_host)),
+    )
+}
+
 /// The panic's message is on standard error already, from the panic hook; it may hold anything, so it goes nowhere else.
 pub(crate) fn after_a_panic(_message: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked; the request was answered with 500");
