@@ -32,15 +32,26 @@ impl House {
     pub(crate) fn start_trusting(trusted: &str) -> Self {
         let upstream = Upstream::start();
         let address = upstream.address.clone();
-        Self::start_as(trusted, upstream, &address)
+        Self::start_as(trusted, upstream, &address, "", &[])
     }
 
     /// With an application of the test's own as the first: `address`, or `https://address`.
     pub(crate) fn start_before(address: &str) -> Self {
-        Self::start_as("\"127.0.0.1\"", Upstream::start(), address)
+        Self::start_before_with(address, "", &[])
     }
 
-    fn start_as(trusted: &str, upstream: Upstream, first: &str) -> Self {
+    /// The same, with a line more for the first application, and variables in the server's environment.
+    pub(crate) fn start_before_with(address: &str, line: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_as("\"127.0.0.1\"", Upstream::start(), address, line, environment)
+    }
+
+    fn start_as(
+        trusted: &str,
+        upstream: Upstream,
+        first: &str,
+        line: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let first = if first.contains("://") {
             first.to_owned()
         } else {
@@ -53,6 +64,7 @@ impl House {
             [application.one]
             hosts = ["{ONE}"]
             upstream = "{first}"
+            {line}
             open = ["GET /public"]
             closed = ["/closed"]
             [application.two]
@@ -65,7 +77,9 @@ impl House {
         );
         std::fs::write(configuration.path(), text).expect("written");
         let path = configuration.path().display().to_string();
-        let postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), &[("POSTERN_CONFIG", &path)]);
+        let configured = [("POSTERN_CONFIG", path.as_str())];
+        let all: Vec<_> = configured.iter().chain(environment).copied().collect();
+        let postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), &all);
         set_password(&postern, PASSWORD);
         let set = postern.run_fed(
             &["settings", "set", "secret.two", "--value-file", "-"],

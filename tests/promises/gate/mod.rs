@@ -1,6 +1,8 @@
 //! The gate in front of two applications on two root domains, behind real proxies: who signed in passes, nobody else does.
 
 mod a_refusal_is_short;
+mod an_upstream_is_who_its_certificate_says;
+mod by_hand;
 mod forged_requests_pass_nowhere;
 mod house;
 mod one_sign_in_for_every_application;
