@@ -2,6 +2,7 @@
 
 mod a_refusal_is_short;
 mod an_upstream_is_who_its_certificate_says;
+mod bodies_arrive_as_they_were_sent;
 mod by_hand;
 mod forged_requests_pass_nowhere;
 mod house;
