@@ -3,13 +3,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 
 use e2e_support::wire::{exchange, exchange_bytes};
 
-use super::by_hand::{PATIENCE, application, head, sends, signed_in_before};
+use super::by_hand::{PATIENCE, application, curl, head, sends, signed_in_before};
 use super::house::{House, ONE};
 
 fn answers(reader: &mut BufReader<TcpStream>, answer: &str) {
@@ -345,16 +345,6 @@ fn an_answer_without_a_body_has_none_and_the_next_one_follows_it() {
     let mut body = [0; 4];
     client.read_exact(&mut body).expect("a body");
     assert_eq!(&body, b"last");
-}
-
-/// curl(1), which speaks HTTP/2 without TLS where it is told to.
-fn curl(house: &House, version: &str, path: &str) -> Command {
-    let mut curl = Command::new("curl");
-    let there = format!("{ONE}:80:{}", house.postern.address());
-    let wait = PATIENCE.as_secs().to_string();
-    curl.args(["-sS", "-N", "--max-time", &wait, version, "--connect-to", &there]);
-    curl.arg(format!("http://{ONE}{path}"));
-    curl
 }
 
 /// What curl ends with when its time is over.

@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -91,4 +92,14 @@ pub(crate) fn signed_in_before(address: &str) -> (House, crate::owner::Held, Str
     browser.signs_in(&house, &here, ONE, "/", &held);
     let cookies = browser.cookies(ONE);
     (house, held, cookies)
+}
+
+/// curl(1), which speaks HTTP/2 without TLS where it is told to.
+pub(crate) fn curl(house: &House, version: &str, path: &str) -> Command {
+    let mut curl = Command::new("curl");
+    let there = format!("{ONE}:80:{}", house.postern.address());
+    let wait = PATIENCE.as_secs().to_string();
+    curl.args(["-sS", "-N", "--max-time", &wait, version, "--connect-to", &there]);
+    curl.arg(format!("http://{ONE}{path}"));
+    curl
 }
