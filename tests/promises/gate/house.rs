@@ -12,10 +12,42 @@ use crate::owner::{Held, PASSWORD, login, set_password};
 pub(crate) const ONE: &str = "one.test";
 pub(crate) const TWO: &str = "app.two.example";
 
-/// Where a browser's requests to the two hosts go: a proxy each.
+/// What stands before the applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// Postern itself, which passes on.
+    BuiltIn,
+    /// Another proxy, which asks it.
+    Proxy(Kind),
+}
+
+impl Front {
+    pub(crate) const ALL: [Self; 4] = {
+        let [nginx, caddy, haproxy] = Kind::ALL;
+        [
+            Self::BuiltIn,
+            Self::Proxy(nginx),
+            Self::Proxy(caddy),
+            Self::Proxy(haproxy),
+        ]
+    };
+}
+
+impl From<Kind> for Front {
+    fn from(kind: Kind) -> Self {
+        Self::Proxy(kind)
+    }
+}
+
+/// Where a browser's requests to one of the hosts go.
+pub(crate) struct Door {
+    pub(crate) address: String,
+    _proxy: Option<Proxy>,
+}
+
 pub(crate) struct Doors {
-    pub(crate) one: Proxy,
-    pub(crate) two: Proxy,
+    pub(crate) one: Door,
+    pub(crate) two: Door,
 }
 
 pub(crate) struct House {
@@ -93,8 +125,21 @@ impl House {
         }
     }
 
-    pub(crate) fn doors(&self, kind: Kind) -> Doors {
-        let start = |application| Proxy::start(kind, &self.postern, self.configuration.path(), application);
+    pub(crate) fn doors(&self, front: impl Into<Front>) -> Doors {
+        let front = front.into();
+        let start = |application| match front {
+            Front::BuiltIn => Door {
+                address: self.postern.address().to_owned(),
+                _proxy: None,
+            },
+            Front::Proxy(kind) => {
+                let proxy = Proxy::start(kind, &self.postern, self.configuration.path(), application);
+                Door {
+                    address: proxy.address.clone(),
+                    _proxy: Some(proxy),
+                }
+            }
+        };
         Doors {
             one: start("one"),
             two: start("two"),
