@@ -10,6 +10,9 @@ import { echo } from './echo.js';
 import { freePort, listening } from './ports.js';
 import { PASSWORD, Postern } from './postern.js';
 
+/** A socket that is not closed when it must be would be waited for without end. */
+const PATIENT = { timeout: 60_000 };
+
 describe('an application behind the built-in proxy', () => {
   let upstream;
   let opened;
@@ -62,7 +65,7 @@ describe('an application behind the built-in proxy', () => {
         }),
     );
 
-  test('a web socket carries text and bytes both ways and is cut with the session; a stranger has none', async () => {
+  test('a web socket carries text and bytes both ways and is cut with the session; a stranger has none', PATIENT, async () => {
     const stranger = await (await browser.newContext()).newPage();
     await stranger.goto(`${one}/public`);
     await inside(stranger);
@@ -111,7 +114,7 @@ describe('an application behind the built-in proxy', () => {
     assert.equal(opened.length, 1);
   });
 
-  test('a web socket that its page closes is closed for both', async () => {
+  test('a web socket that its page closes is closed for both', PATIENT, async () => {
     const context = await browser.newContext();
     const watched = await watch(context);
     const page = await context.newPage();

@@ -94,6 +94,11 @@ pub(crate) fn signed_in_before(address: &str) -> (House, crate::owner::Held, Str
     (house, held, cookies)
 }
 
+/// What an application says; whoever is gone does not hear it.
+pub(crate) fn answers(reader: &mut BufReader<TcpStream>, answer: &str) {
+    let _ = reader.get_mut().write_all(answer.as_bytes());
+}
+
 /// curl(1), which speaks HTTP/2 without TLS where it is told to.
 pub(crate) fn curl(house: &House, version: &str, path: &str) -> Command {
     let mut curl = Command::new("curl");

@@ -10,3 +10,4 @@ mod one_sign_in_for_every_application;
 mod postern_passes_requests_on_itself;
 mod scripts_pass_with_their_keys;
 mod what_an_application_gets_is_worth_nothing_elsewhere;
+mod what_breaks_off_is_no_whole;

@@ -112,6 +112,33 @@ fn what_a_client_says_of_itself_reaches_no_application() {
 }
 
 #[test]
+fn it_is_no_tunnel_and_no_mirror() {
+    let house = House::start();
+    let held = house.login();
+    let mut browser = Browser::default();
+    let here = house.postern.address();
+    browser.signs_in(&house, here, ONE, "/", &held);
+    let cookies = browser.cookies(ONE);
+    let asks = |method: &str, target: &str| {
+        let reply = exchange(here, method, target, &[("Host", ONE), ("Cookie", &cookies)]);
+        (reply.status, house.upstream.take().len())
+    };
+    assert_eq!(asks("GET", "/"), (200, 1), "control");
+    // The one sends back what the application is told, the other is asked of who passes on to anywhere.
+    for (method, target) in [
+        ("TRACE", "/"),
+        ("CONNECT", "one.test:80"),
+        ("CONNECT", "127.0.0.1:22"),
+    ] {
+        let (status, came_through) = asks(method, target);
+        assert!(
+            (400..500).contains(&status) && came_through == 0,
+            "{method} {target}: {status}"
+        );
+    }
+}
+
+#[test]
 fn no_second_request_is_smuggled_in_the_body_of_a_first() {
     // Every request of every connection is told, by the letter of its framing.
     let (tell, lines) = channel();
