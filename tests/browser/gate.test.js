@@ -9,17 +9,8 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { launch, signIn, watch } from './browser.js';
+import { freePort, listening } from './ports.js';
 import { PASSWORD, PLAIN, Postern } from './postern.js';
-
-const listening = (server) =>
-  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
-
-async function freePort() {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const answers = (port) =>
   new Promise((resolve) => {

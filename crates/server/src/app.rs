@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use crate::backup::Desk;
 use crate::doctor::Finding;
 use crate::gate::Gate;
+use crate::gate::proxy::Clients;
 use crate::http::config::HttpConfig;
 
 /// What is wrong with the install of a running server.
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) backup: Arc<Desk>,
     /// What the gate knows of it.
     pub(crate) gate: Arc<Gate>,
+    /// What asks applications.
+    pub(crate) clients: Clients,
     /// Places for web sockets of the page.
     pub(crate) sockets: Arc<Semaphore>,
 }

@@ -16,6 +16,7 @@ use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
+use crate::gate::proxy::TrustError;
 use crate::tls::files::TlsFileError;
 use crate::tls::keeper::KeeperError;
 use crate::tls::self_signed::MakeError;
@@ -224,6 +225,14 @@ impl From<TlsFileError> for Failure {
             TlsFileError::Mismatch { .. } => "name the two files that were made together",
         };
         Self::of(Exit::Configuration, &error).hint(hint)
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        Self::of(Exit::Configuration, &error).hint(
+            "upstream_ca names a file of certificates in PEM form: the authorities that the application's is verified by",
+        )
     }
 }
 

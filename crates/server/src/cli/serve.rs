@@ -19,6 +19,7 @@ use crate::backup::{self, Desk, Schedule, ScheduleOptions};
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
 use crate::doctor;
+use crate::gate::proxy::Clients;
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
@@ -39,6 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     logging::start(config)?;
 
     let keeper = keeper_of_files(config)?;
+    let clients = Clients::of(&config.applications)?;
     let data = DataDir::made(&config.data_dir)?;
     let _in_use = data.lock()?;
     let (listener, address) = bind(config.listen)?;
@@ -106,6 +108,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             move |authority| doctor::examine_running(&config, authority)
         }),
         gate: Arc::new(config.gate(base)),
+        clients,
         sockets: crate::http::events::places(),
     };
     let mut locked_out = None;

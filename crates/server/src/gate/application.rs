@@ -1,6 +1,7 @@
 //! Applications behind the gate: what each is called, which of its paths have rules of their own, and what it is told.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -221,6 +222,8 @@ pub(crate) struct Application {
     pub(crate) hosts: Vec<Host>,
     /// Where the proxy finds it; recipes name it.
     pub(crate) upstream: Option<String>,
+    /// Whom alone to believe that something is the upstream: authorities in a PEM file, in the place of this machine's.
+    pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) open: Vec<PathRule>,
     pub(crate) closed: Vec<PathRule>,
     pub(crate) identity: Vec<IdentityHeader>,
@@ -288,6 +291,7 @@ pub(crate) mod tests {
             name: "app".to_owned(),
             hosts: vec![Host::parse("app.example.org").expect("a host")],
             upstream: None,
+            upstream_ca: None,
             open: rules(open),
             closed: rules(closed),
             identity: IdentityHeader::ALL.to_vec(),

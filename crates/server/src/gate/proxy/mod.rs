@@ -10,6 +10,9 @@
 
 mod headers;
 mod leash;
+mod trust;
+
+pub(crate) use trust::{Clients, TrustError};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +26,8 @@ use axum::http::{Method, StatusCode, Uri, Version};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::client::legacy::ResponseFuture;
+use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -44,17 +45,8 @@ use crate::http::host::the_one_host;
 use crate::http::{access_log, layers, limits};
 use crate::listener::{CONNECTIONS_MAX, Line};
 
-/// How long an application may take to accept a connection.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-
 /// How long an application may take to begin its answer, from the last byte of the request that it took.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
-
-/// How long an unused connection to an application is kept; shorter than the 5 s after which many servers close theirs.
-const KEPT_TIME: Duration = Duration::from_secs(4);
-
-/// Unused connections kept for each application.
-const KEPT_MAX: usize = 32;
 
 /// Requests of nobody in particular, on open paths, at a time: half of all connections, so that strangers shut nobody out.
 const STRANGERS_MAX: usize = CONNECTIONS_MAX / 2;
@@ -64,7 +56,6 @@ const STRANGERS_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct Passing {
     app: App,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
     strangers: Arc<Semaphore>,
 }
 
@@ -83,7 +74,6 @@ impl Passing {
 pub(crate) fn router(app: &App) -> Router {
     let passing = Passing {
         app: app.clone(),
-        client: client(),
         strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
     };
     Router::new().fallback(answer).with_state(passing).layer(
@@ -95,29 +85,6 @@ pub(crate) fn router(app: &App) -> Router {
                 limits::bounded_head,
             )),
     )
-}
-
-/// Certificates are those that this machine trusts; one that is not ends the connection.
-fn client() -> Client<HttpsConnector<HttpConnector>, Body> {
-    let mut trusted = rustls::RootCertStore::empty();
-    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = rustls::ClientConfig::builder()
-        .with_root_certificates(trusted)
-        .with_no_client_auth();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT_TIME));
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(KEPT_TIME)
-        .pool_max_idle_per_host(KEPT_MAX)
-        .build(connector)
 }
 
 /// An answer of this server's own carries this server's own headers; an application's carries the application's.
@@ -143,7 +110,7 @@ enum Answered {
 }
 
 async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> Result<Answered, HttpError> {
-    let Passing { app, client, .. } = passing;
+    let app = &passing.app;
     // The one would make this server a tunnel to anywhere; the other sends back what the application is told.
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
         return Err(HttpError::MethodNotAllowed);
@@ -172,6 +139,7 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
     };
     let application = passed.application;
     let upstream = application.upstream.as_deref().ok_or(HttpError::NoSuchPath)?;
+    let client = app.clients.to(application).ok_or(HttpError::Internal)?;
     headers::to_application(
         &mut parts.headers,
         &asked,
