@@ -166,3 +166,88 @@ fn a_broken_answer_is_broken_over_both_versions_of_http() {
         }
     }
 }
+
+/// Kinds of frames (RFC 9113, section 6).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// Fields as they are, none of them remembered (RFC 7541, section 6.2.2).
+fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
+    let text = |text: &str| {
+        // An integer with a prefix of seven bits (section 5.1).
+        let length = match u8::try_from(text.len()).expect("short") {
+            short @ ..127 => vec![short],
+            long => vec![127, long - 127],
+        };
+        [length, text.as_bytes().to_vec()].concat()
+    };
+    let each = fields
+        .iter()
+        .map(|(name, value)| [vec![0], text(name), text(value)].concat());
+    each.collect::<Vec<_>>().concat()
+}
+
+/// The library takes a stream that its client calls off with `NO_ERROR` for a body that has come to its end.
+#[test]
+fn an_upload_that_is_called_off_over_http_2_is_no_whole_request() {
+    let (tell, uploads) = channel();
+    let tell = Arc::new(Mutex::new(tell));
+    let (address, _told) = application(move |_, mut reader| {
+        let mut sent = Vec::new();
+        while !sent.ends_with(b"0\r\n\r\n")
+            && reader
+                .by_ref()
+                .take(1)
+                .read_to_end(&mut sent)
+                .is_ok_and(|more| more > 0)
+        {
+            if sent.ends_with(b"part\r\n") {
+                let _ = tell.lock().expect("whole").send(None);
+            }
+        }
+        let _ = tell
+            .lock()
+            .expect("whole")
+            .send(Some(sent.ends_with(b"0\r\n\r\n")));
+    });
+    let (house, _held, cookies) = signed_in_before(&address);
+    let head = fields(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", ONE),
+        (":path", "/up"),
+        ("cookie", &cookies),
+    ]);
+    // Who is first, the reader of the body or the end of its request, is by chance.
+    for round in 0..20 {
+        // NO_ERROR, CANCEL (section 7).
+        for called_off in [Some(0), Some(8), None] {
+            let mut client = sends(&house, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            let mut says = |frames: &[Vec<u8>]| client.get_mut().write_all(&frames.concat()).expect("sent");
+            says(&[
+                frame(SETTINGS, 0, 0, &[]),
+                frame(HEADERS, 4, 1, &head),
+                frame(DATA, 0, 1, b"part"),
+            ]);
+            assert_eq!(uploads.recv_timeout(PATIENCE), Ok(None), "it begins");
+            says(&[match called_off {
+                Some(reason) => frame(RST_STREAM, 0, 1, &[0, 0, 0, reason]),
+                None => frame(DATA, 1, 1, b"rest"),
+            }]);
+            let came = uploads.recv_timeout(PATIENCE);
+            assert_eq!(
+                came,
+                Ok(Some(called_off.is_none())),
+                "{called_off:?}, round {round}"
+            );
+        }
+    }
+}

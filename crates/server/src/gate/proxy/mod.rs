@@ -154,7 +154,7 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
         Some(visitor) => Passer::Visitor(visitor),
         None => passing.a_stranger()?,
     };
-    let body = Followed::request(body);
+    let body = Followed::request(body, parts.version);
     let sent = body.flow();
     let mut outgoing = Request::new(Body::new(body));
     *outgoing.method_mut() = parts.method.clone();
