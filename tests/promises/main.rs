@@ -3,6 +3,7 @@
 
 mod a_backup_proves_itself;
 mod a_bad_certificate_is_never_shown;
+mod a_broken_in_server_reaches_nothing;
 mod a_fault_breaks_no_promise;
 mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;
@@ -21,6 +22,9 @@ mod killed_at_any_write;
 mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
+mod systemd_starts_watches_and_stops_it;
+mod the_container_holds_what_the_server_needs;
+mod the_package_installs_upgrades_and_leaves;
 mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;

@@ -10,6 +10,8 @@ mod gate;
 mod http;
 mod leak_test;
 mod listener;
+mod sandbox;
+mod service_manager;
 mod shapes;
 mod shutdown;
 mod tls;

@@ -32,7 +32,7 @@ pub(crate) use keys::{Opener, SealedTo, check_recipient, identities_of};
 pub(crate) use manifest::Manifest;
 pub(crate) use restore::{Restore, RestoreError};
 pub(crate) use retention::Keep;
-pub(crate) use schedule::{Schedule, ScheduleOptions, overdue};
+pub(crate) use schedule::{Schedule, ScheduleOptions, make_folder, overdue};
 pub(crate) use temporary::sweep;
 pub(crate) use verify::{Checked, check};
 

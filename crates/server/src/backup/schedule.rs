@@ -129,7 +129,7 @@ fn make(options: &ScheduleOptions, authority: &Authority) -> Result<(), BackupEr
 }
 
 /// The last part of the path only: a folder above that is not there is a disk that is not mounted.
-fn make_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),

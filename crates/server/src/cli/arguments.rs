@@ -132,11 +132,18 @@ pub(super) enum Command {
 impl Command {
     /// Puts the flags of the configuration that only some commands take with the others.
     pub(super) fn with_flags(self, flags: Flags) -> (Flags, Self) {
-        let (listen, url, hosts) = match &self {
-            Self::Serve(serve) => (serve.listen.clone(), serve.url.clone(), serve.host.clone()),
-            Self::SigninLink(SigninLink { url, .. }) | Self::Token(Token { url, .. }) => {
-                (None, url.clone(), Vec::new())
-            }
+        let flags = match &self {
+            Self::Serve(serve) => Flags {
+                listen: serve.listen.clone(),
+                url: serve.url.clone(),
+                hosts: serve.host.clone(),
+                sandbox: serve.sandbox.clone(),
+                ..flags
+            },
+            Self::SigninLink(SigninLink { url, .. }) | Self::Token(Token { url, .. }) => Flags {
+                url: url.clone(),
+                ..flags
+            },
             Self::Password(_)
             | Self::Sessions(_)
             | Self::Throttle(_)
@@ -151,13 +158,7 @@ impl Command {
             | Self::LeakTest(_)
             | Self::Doctor
             | Self::Completions(_)
-            | Self::Man(_) => (None, None, Vec::new()),
-        };
-        let flags = Flags {
-            listen,
-            url,
-            hosts,
-            ..flags
+            | Self::Man(_) => flags,
         };
         (flags, self)
     }
@@ -174,6 +175,9 @@ pub(super) struct Serve {
     /// One more name the server answers to; may be given several times
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
+    /// How much to insist on the sandbox: require, best-effort or off [default: best-effort]
+    #[arg(long, value_name = "HOW")]
+    sandbox: Option<String>,
     /// Take a database that was altered as it is; ends every session
     #[arg(long)]
     pub(super) accept_tampered: bool,

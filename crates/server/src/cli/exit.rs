@@ -17,6 +17,8 @@ use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
 use crate::gate::proxy::TrustError;
+use crate::sandbox::Incomplete;
+use crate::service_manager::HandedOverError;
 use crate::tls::files::TlsFileError;
 use crate::tls::keeper::KeeperError;
 use crate::tls::self_signed::MakeError;
@@ -94,6 +96,20 @@ impl From<ConfigError> for Failure {
             ConfigError::TwoSecrets { .. } => "take one of them away",
         };
         Self::of(Exit::Configuration, &error).hint(hint)
+    }
+}
+
+impl From<Incomplete> for Failure {
+    fn from(error: Incomplete) -> Self {
+        Self::of(Exit::Unavailable, &error)
+            .hint("Linux 6.12 or later has all of it; start with --sandbox best-effort to take what there is")
+    }
+}
+
+impl From<HandedOverError> for Failure {
+    fn from(error: HandedOverError) -> Self {
+        Self::of(Exit::Configuration, &error)
+            .hint("postern.socket has one ListenStream=, an address and a port")
     }
 }
 

@@ -25,9 +25,11 @@ mod throttle;
 mod tls;
 mod token;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
 use context::Context;
@@ -38,6 +40,11 @@ use output::Output;
 pub(crate) fn run() -> ExitCode {
     // Every file this process makes is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    if let Err(error) = crate::sandbox::keep_memory_to_itself() {
+        let text = format!("this process's memory cannot be kept from others: {error}");
+        Output::new(false, false).failure(&Failure::new(Exit::Unavailable, text));
+        return Exit::Unavailable.into();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(asked) => {
@@ -78,16 +85,16 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     };
     let (flags, work) = command.with_flags(flags);
     let context = Context::new(&flags, output)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
-                .hint("look at this process's limit of threads")
-        })?;
-    runtime.block_on(async {
+    // Asked before there is a sandbox: what a container allows is told by files.
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if let Command::Serve(arguments) = &work {
+        // Before there is another thread: the sandbox binds this one and those it starts.
+        let prepared = serve::Prepared::new(&context, arguments)?;
+        let served = runtime(workers)?.block_on(serve::run(&context, prepared));
+        return served.map(done);
+    }
+    runtime(workers)?.block_on(async {
         match work {
-            Command::Serve(serve) => serve::run(&context, &serve).await,
             Command::Password(command) => password::run(&context, command).await,
             Command::SigninLink(arguments) => signin_link::run(&context, &arguments).await,
             Command::Token(arguments) => token::run(&context, &arguments),
@@ -101,10 +108,25 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Backup(command) => backup::run(&context, &command),
             Command::Gate(command) => gate::run(&context, &command),
             Command::Config(command) => config::run(&context, &command),
-            Command::Doctor | Command::LeakTest(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
+            Command::Serve(_)
+            | Command::Doctor
+            | Command::LeakTest(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Ok(()),
         }
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn runtime(workers: usize) -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
+                .hint("look at this process's limit of threads")
+        })
 }
 
 const fn done((): ()) -> ExitCode {

@@ -1,7 +1,11 @@
 //! `postern serve`: everything that must be right before the first request, in this order, and the first start.
 
+mod prepared;
+
+pub(super) use prepared::Prepared;
+
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use authcore::{Authority, AuthorityOptions, SIGNIN_TOKEN_LIFE_MAX, Slots};
@@ -9,68 +13,49 @@ use fieldcrypt::SlotSecret;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::arguments::Serve;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::signin_link::make_link;
-use super::{logging, output, prompt, slots};
+use super::{output, prompt, slots};
 use crate::app::App;
-use crate::backup::{self, Desk, Schedule, ScheduleOptions};
+use crate::backup::{Desk, Schedule, ScheduleOptions};
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
 use crate::doctor;
-use crate::gate::proxy::Clients;
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
 use crate::listener::Transport;
+use crate::service_manager;
 use crate::shutdown::StopSignals;
 use crate::tls::keeper::{Keeper, Shown};
 
-pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Failure> {
+    let Prepared {
+        data,
+        in_use: _in_use,
+        listener,
+        address,
+        options,
+        secret,
+        first,
+        sealed_to,
+        clients,
+        in_force,
+    } = prepared;
     let config = &context.config;
-    if !config.listen.ip().is_loopback() && !config.tls.is_on() {
-        let text = format!("{} is not a loopback address, and there is no TLS", config.listen);
-        return Err(Failure::new(Exit::Configuration, text).hint(
-            "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
-        ));
-    }
     let mut stop = StopSignals::install()
         .map_err(|error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
-    logging::start(config)?;
-
     let keeper = keeper_of_files(config)?;
-    let clients = Clients::of(&config.applications)?;
-    let data = DataDir::made(&config.data_dir)?;
-    let _in_use = data.lock()?;
-    let (listener, address) = bind(config.listen)?;
-    data.remove_signin_link()?;
-    backup::sweep(data.path());
-    let first = !data.has_database();
-    let mut options = context.config.authority_options(data.database());
-    options.integrity.accept_tampered = arguments.accept_tampered;
-    options.integrity.accept_rollback = arguments.accept_rollback;
-    options.rotate_signing_after = config.signing_key_max_age;
-    let opener = if first {
-        config.field_password.open_or_make(&data)?
-    } else {
-        config.field_password.open(prompt::field_password)?
-    };
-    let sealed_to = match context.default_sealed_to(opener.password) {
-        Ok(sealed_to) => Some(sealed_to),
-        // Whoever asks for backups by the configuration must be able to have them.
-        Err(failure) if config.backup.dir.is_some() => return Err(failure),
-        Err(_) => None,
-    };
     let authority = if first {
-        let authority = first_start(&options, &data, &opener.secret)?;
-        let recovery_key = offered_recovery_key(context, &options, &opener.secret)?;
+        let authority = first_start(&options, &data, &secret)?;
+        let recovery_key = offered_recovery_key(context, &options, &secret)?;
         introduce(context, &authority, &data, address, recovery_key).await?;
         authority
     } else {
-        Authority::open(&options, &opener.secret)?
+        Authority::open(&options, &secret)?
     };
-    drop(opener.secret);
+    drop(secret);
     let authority = Arc::new(authority);
     let keeper = match (keeper, &config.tls) {
         (None, TlsSource::SelfSigned) => {
@@ -105,9 +90,9 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
         config: Arc::new(http),
         doctor: Arc::new({
             let config = Arc::clone(config);
-            move |authority| doctor::examine_running(&config, authority)
+            move |authority| doctor::examine_running(&config, &in_force, authority)
         }),
-        gate: Arc::new(config.gate(base)),
+        gate: Arc::new(config.gate(base.clone())),
         clients,
         sockets: crate::http::events::places(),
     };
@@ -117,10 +102,14 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             () = stop.next() => {}
             reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
         }
+        service_manager::stopping();
     };
+    let router = router(app);
+    service_manager::ready(&base);
     let served = tokio::select! {
-        served = crate::listener::serve(listener, transport, router(app), until) => served,
+        served = crate::listener::serve(listener, transport, router, until) => served,
         never = for_ever(keeping) => match never {},
+        never = service_manager::alive() => match never {},
     };
     drop(schedule);
     authority.shutdown();
@@ -131,7 +120,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
 }
 
-/// Certificate and key are looked at before anything is made: a broken one stops the start, and leaves nothing behind.
+/// Reads the files again, within the sandbox: if they could not be read there, they could not be renewed.
 fn keeper_of_files(config: &Config) -> Result<Option<(Keeper, Shown)>, Failure> {
     let TlsSource::Files(files) = &config.tls else {
         return Ok(None);
@@ -174,15 +163,6 @@ fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Resul
                 Exit::Unavailable,
                 format!("the schedule of backups does not start: {error}"),
             )
-        })
-}
-
-fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    TcpListener::bind(listen)
-        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
-        .map_err(|error| {
-            Failure::new(Exit::Unavailable, format!("cannot listen on {listen}: {error}"))
-                .hint("give another address with --listen")
         })
 }
 

@@ -123,6 +123,8 @@ pub(super) static KEYS: &[Key] = &[
     ),
     // Public keys that backups are sealed to (age1…, ssh-…); empty: they are sealed to the field password.
     key("backup.recipients", "POSTERN_BACKUP_RECIPIENTS", Kind::List, ""),
+    // How much the server insists on its sandbox.
+    key("sandbox", "POSTERN_SANDBOX", Kind::Text, "best-effort"),
     // Which events are logged: error, warn, info, debug, trace, or a filter such as `warn,postern=debug`.
     key("log", "POSTERN_LOG", Kind::Text, "info"),
     // text, json, or auto: text at a terminal, else JSON.

@@ -68,11 +68,12 @@ impl Layers {
                 given.insert(key.name, Raw { words, source });
             }
         }
-        let flags: [(_, _, Vec<String>); 4] = [
+        let flags: [(_, _, Vec<String>); 5] = [
             ("data_dir", "--data-dir", flags.data_dir.iter().cloned().collect()),
             ("listen", "--listen", flags.listen.iter().cloned().collect()),
             ("url", "--url", flags.url.iter().cloned().collect()),
             ("hosts", "--host", flags.hosts.clone()),
+            ("sandbox", "--sandbox", flags.sandbox.iter().cloned().collect()),
         ];
         for (name, flag, words) in flags {
             if !words.is_empty() {

@@ -41,6 +41,7 @@ use crate::gate::application::Applications;
 use crate::gate::trusted_proxy::TrustedProxies;
 use crate::http::config::{RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
+use crate::sandbox;
 use field_password::{FieldPassword, Given};
 use layers::Layers;
 
@@ -58,6 +59,7 @@ pub(crate) struct Flags {
     pub(crate) listen: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) hosts: Vec<String>,
+    pub(crate) sandbox: Option<String>,
 }
 
 /// How events are written.
@@ -104,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) witness: Option<PathBuf>,
     /// The backups that the server makes by itself.
     pub(crate) backup: BackupConfig,
+    /// How much the server insists on its sandbox.
+    pub(crate) sandbox: sandbox::Mode,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// Every key with its value and where that came from.
@@ -210,6 +214,7 @@ impl Config {
                 }
             })?,
             backup: BackupConfig::load(&layers)?,
+            sandbox: layers.parsed("sandbox", sandbox::Mode::parse)?,
             log,
             log_format: layers.parsed("log_format", |text| match text {
                 "auto" => Ok(LogFormat::Auto),

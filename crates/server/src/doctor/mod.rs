@@ -4,6 +4,7 @@ mod backup;
 mod clock;
 mod database;
 mod files;
+mod sandbox;
 mod throttle;
 mod tls;
 
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use crate::causes::with_causes;
 use crate::config::field_password::Ask;
 use crate::config::{Config, ConfigError};
+use crate::sandbox::{InForce, possible};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -81,14 +83,16 @@ pub(crate) fn examine(config: &Result<Config, ConfigError>, ask: Ask) -> Vec<Fin
         }
     };
     let mut findings = around_the_database(config);
+    findings.push(sandbox::of(&possible(config.sandbox)));
     findings.extend(database::examine(config, ask));
     backup::examine(config, &mut findings);
     findings
 }
 
 /// Looks at what a running server can look at without opening its database a second time.
-pub(crate) fn examine_running(config: &Config, authority: &Authority) -> Vec<Finding> {
+pub(crate) fn examine_running(config: &Config, in_force: &InForce, authority: &Authority) -> Vec<Finding> {
     let mut findings = around_the_database(config);
+    findings.push(sandbox::of(in_force));
     findings.push(database::of_running(authority));
     findings.push(throttle::of(&authority.passwords().throttle_status()));
     findings.push(clock::examine(Some(authority.clock().now().wall)));
