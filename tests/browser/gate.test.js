@@ -2,24 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { launch, signIn, watch } from './browser.js';
+import { freePort, listening } from './ports.js';
 import { PASSWORD, PLAIN, Postern } from './postern.js';
-
-const listening = (server) =>
-  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
-
-async function freePort() {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const answers = (port) =>
   new Promise((resolve) => {
@@ -184,6 +175,33 @@ describe('the gate', () => {
       await page.getByRole('button', { name: 'Sign in' }).click();
       await inside(page);
     }
+    await done();
+  });
+
+  test('a key for one folder of an application is made on the page, passes there, and nowhere else', async () => {
+    const page = await context.newPage();
+    await signIn(page, postern, PASSWORD);
+    await page.getByRole('link', { name: 'Access keys', exact: true }).first().click();
+    await page.getByRole('button', { name: 'New access key' }).first().click();
+    await page.getByLabel('Name').fill('deploy');
+    await page.getByLabel('An application').check();
+    await page.getByLabel('Application', { exact: true }).selectOption('two.localhost');
+    await page.getByLabel('Path').fill('team/app/');
+    await page.getByLabel('Reading only').check();
+    await page.getByRole('button', { name: 'Make the key' }).click();
+    const key = await page.getByLabel('The access key').inputValue();
+    const { host, port } = new URL(two);
+    const status = (method, path) =>
+      new Promise((resolve, reject) => {
+        const headers = { Host: host, Authorization: `Bearer ${key}` };
+        const sent = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => resolve(answer.resume().statusCode));
+        sent.on('error', reject).end();
+      });
+    assert.equal(await status('GET', '/team/app/x'), 200);
+    assert.equal(await status('POST', '/team/app/x'), 401);
+    assert.equal(await status('GET', '/team'), 401);
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByText('gate:two.localhost/team/app:GET').waitFor();
     await done();
   });
 });

@@ -18,10 +18,10 @@ export const PLAIN = { POSTERN_TLS_SELF_SIGNED: 'false' };
 
 export class Postern {
   /** Starts the binary in an empty folder, with these variables in its environment. */
-  static async start(environment = {}) {
+  static async start(environment = {}, listen = '127.0.0.1:0') {
     const folder = mkdtempSync(join(tmpdir(), 'postern-browser-'));
     const postern = new Postern(folder, environment);
-    await postern.begin('127.0.0.1:0');
+    await postern.begin(listen);
     if (postern.base.startsWith('https:')) {
       postern.authority = join(folder, 'authority.pem');
       postern.run(['tls', 'export-ca', '--out', postern.authority, '--quiet']);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -44,14 +44,18 @@ impl Ca {
 
     /// For these names, from and until so many days from now.
     pub(crate) fn issue(&self, names: &[&str], from: i64, until: i64) -> Pair {
+        self.sign(&params(names, from, until))
+    }
+
+    /// For these names, but for what a client shows of itself and nothing else.
+    pub(crate) fn issue_for_clients(&self, names: &[&str]) -> Pair {
+        let mut params = params(names, -1, 90);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "a server of the tests");
-        params.not_before = days_from_now(from);
-        params.not_after = days_from_now(until);
         Pair {
             certificate: params.signed_by(&key, &self.issuer).expect("signed").pem(),
             key: key.serialize_pem(),
@@ -62,6 +66,29 @@ impl Ca {
     pub(crate) fn good(&self) -> Pair {
         self.issue(&["127.0.0.1", "localhost"], -1, 90)
     }
+}
+
+impl Pair {
+    /// For these names, by itself.
+    pub(crate) fn self_signed(names: &[&str]) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(names, -1, 90).self_signed(&key).expect("signed").pem();
+        Self {
+            certificate,
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+fn params(names: &[&str], from: i64, until: i64) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "a server of the tests");
+    params.not_before = days_from_now(from);
+    params.not_after = days_from_now(until);
+    params
 }
 
 #[expect(

@@ -45,9 +45,24 @@ impl Proxy {
     /// Starts one with the recipe that the command prints for that application.
     #[must_use]
     pub fn start(kind: Kind, postern: &Postern, configuration: &Path, application: &str) -> Self {
+        Self::start_altered(kind, postern, configuration, application, |recipe| recipe)
+    }
+
+    /// The same, with a mistake in its first file.
+    #[must_use]
+    pub fn start_altered(
+        kind: Kind,
+        postern: &Postern,
+        configuration: &Path,
+        application: &str,
+        alter: impl FnOnce(String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = format!("127.0.0.1:{}", free_port());
-        let files = recipe(kind, postern, configuration, application, &address);
+        let mut files = recipe(kind, postern, configuration, application, &address);
+        if let Some(first) = files.first_mut() {
+            *first = alter(std::mem::take(first));
+        }
         let at = |name: &str| folder.path().join(name).display().to_string();
         let write = |name: &str, text: &str| std::fs::write(at(name), text).expect("written");
         let (program, arguments) = match (kind, files.as_slice()) {

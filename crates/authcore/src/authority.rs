@@ -171,6 +171,7 @@ impl Authority {
             Arc::clone(&store),
             Arc::clone(&live),
             clock.clone(),
+            Arc::clone(&hasher),
             policy,
             options.password_iterations,
         )

@@ -31,6 +31,13 @@ impl Client {
         Self { address, user_agent }
     }
 
+    /// The address, for a log; `-` where there is none.
+    #[must_use]
+    pub fn address_text(&self) -> String {
+        self.address
+            .map_or_else(|| "-".to_owned(), |address| address.to_string())
+    }
+
     /// The server itself, by its own clock.
     #[must_use]
     pub fn server() -> Self {

@@ -86,6 +86,11 @@ random_id!(
     TokenId, 16
 );
 
+random_id!(
+    /// A browser that signed in before: half of the keyed hash of what it keeps.
+    KnownDeviceId, 16
+);
+
 /// A signing key: its RFC 7638 thumbprint (SHA-256, base64url, 43 characters), the `kid` of the tokens it signs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SigningKeyId(pub(crate) String);

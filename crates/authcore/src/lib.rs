@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod signing_keys;
 mod store;
+mod throttle;
 mod tls_keys;
 mod token;
 
@@ -44,10 +45,10 @@ pub use gate::{
     BrowserState, BrowserStateMark, Entered, Gate, GateCookie, GateScope, GateScopeError, HANDOFF_CODE_LIFE,
     HandoffCode, HandoffError, Visitor,
 };
-pub use ids::{AccessKeyId, AuditEventId, SessionId, SigningKeyId, TokenId};
+pub use ids::{AccessKeyId, AuditEventId, KnownDeviceId, SessionId, SigningKeyId, TokenId};
 pub use one_use::{OneUseError, OperationTokens, SigninTokenAuthority, SigninTokens};
 pub use password::{
-    AccessPassword, Busy, ChangeAuthority, ChangeError, PASSWORD_BYTES_MAX, PASSWORD_ITERATIONS_MAX,
+    AccessPassword, Busy, ChangeAuthority, ChangeError, NotNow, PASSWORD_BYTES_MAX, PASSWORD_ITERATIONS_MAX,
     PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation, TooLong, VerifyError,
 };
 pub use principal::{Permission, Principal, Scope, ScopeError, Scopes};
@@ -65,6 +66,7 @@ pub use store::{
     RotationProgress, RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification,
     sealed_columns,
 };
+pub use throttle::{KnownDevice, Slowed, ThrottleState, ThrottleStatus};
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;

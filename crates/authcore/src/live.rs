@@ -20,6 +20,7 @@ use crate::session::successor::Successor;
 use crate::settings::SettingValues;
 use crate::signing_keys::SigningKeySet;
 use crate::store::Committed;
+use crate::throttle::{Throttle, ThrottleState};
 use crate::token::access::SessionProof;
 
 /// How many access tokens are remembered as verified. One costs about 200 bytes.
@@ -31,6 +32,7 @@ pub(crate) struct Live {
     signing_keys: RwLock<Arc<SigningKeySet>>,
     settings: RwLock<Arc<SettingValues>>,
     password: RwLock<Arc<PasswordRecord>>,
+    throttle: Throttle,
     seen: Cache<[u8; 32], Arc<SeenToken>>,
     /// Goes up when there is something new.
     changes: watch::Sender<u64>,
@@ -121,18 +123,23 @@ pub(crate) struct Loaded {
     pub(crate) signing_keys: SigningKeySet,
     pub(crate) settings: SettingValues,
     pub(crate) password: PasswordRecord,
+    pub(crate) throttle: ThrottleState,
 }
 
 /// What a committed change does to the view.
 pub(crate) enum LiveChange {
     PutSession(SessionId, Arc<LiveSession>),
     RemoveSession(SessionId),
-    RemoveSessions { keep: Option<SessionId> },
+    RemoveSessions {
+        keep: Option<SessionId>,
+    },
     PutAccessKey(AccessKeyId, Arc<LiveAccessKey>),
     RemoveAccessKey(AccessKeyId),
     PutSigningKeys(SigningKeySet),
     PutSettings(SettingValues),
     PutPassword(Box<PasswordRecord>),
+    /// Counts that were cleared.
+    PutThrottle(Box<ThrottleState>),
 }
 
 impl Live {
@@ -143,6 +150,7 @@ impl Live {
             signing_keys: RwLock::new(Arc::new(loaded.signing_keys)),
             settings: RwLock::new(Arc::new(loaded.settings)),
             password: RwLock::new(Arc::new(loaded.password)),
+            throttle: Throttle::new(loaded.throttle),
             seen: Cache::new(SEEN_TOKENS),
             changes: watch::channel(0).0,
         }
@@ -167,6 +175,7 @@ impl Live {
                 LiveChange::PutSigningKeys(keys) => self.put_signing_keys(keys),
                 LiveChange::PutSettings(values) => *write(&self.settings) = Arc::new(values),
                 LiveChange::PutPassword(record) => *write(&self.password) = Arc::from(record),
+                LiveChange::PutThrottle(state) => self.throttle.take_in(*state),
             }
         }
     }
@@ -187,6 +196,7 @@ impl Live {
         *write(&self.access_keys) = loaded.access_keys;
         *write(&self.settings) = Arc::new(loaded.settings);
         *write(&self.password) = Arc::new(loaded.password);
+        self.throttle.take_in(loaded.throttle);
         self.put_signing_keys(loaded.signing_keys);
         self.tell_of_changes();
     }
@@ -246,6 +256,10 @@ impl Live {
 
     pub(crate) fn password(&self) -> Arc<PasswordRecord> {
         Arc::clone(&read(&self.password))
+    }
+
+    pub(crate) const fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     pub(crate) const fn seen(&self) -> &Cache<[u8; 32], Arc<SeenToken>> {

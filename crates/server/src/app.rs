@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use authcore::Authority;
-use rustls::RootCertStore;
 use tokio::sync::Semaphore;
 
 use crate::backup::Desk;
 use crate::doctor::Finding;
 use crate::gate::Gate;
+use crate::gate::proxy::Clients;
 use crate::http::config::HttpConfig;
 
 /// What is wrong with the install of a running server.
@@ -27,8 +27,8 @@ pub(crate) struct App {
     pub(crate) backup: Arc<Desk>,
     /// What the gate knows of it.
     pub(crate) gate: Arc<Gate>,
+    /// What asks applications.
+    pub(crate) clients: Clients,
     /// Places for web sockets of the page.
     pub(crate) sockets: Arc<Semaphore>,
-    /// Whom applications over https are believed by; read before the sandbox, which keeps these files away.
-    pub(crate) upstream_trust: Arc<RootCertStore>,
 }

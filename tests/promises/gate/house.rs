@@ -12,10 +12,42 @@ use crate::owner::{Held, PASSWORD, login, set_password};
 pub(crate) const ONE: &str = "one.test";
 pub(crate) const TWO: &str = "app.two.example";
 
-/// Where a browser's requests to the two hosts go: a proxy each.
+/// What stands before the applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// Postern itself, which passes on.
+    BuiltIn,
+    /// Another proxy, which asks it.
+    Proxy(Kind),
+}
+
+impl Front {
+    pub(crate) const ALL: [Self; 4] = {
+        let [nginx, caddy, haproxy] = Kind::ALL;
+        [
+            Self::BuiltIn,
+            Self::Proxy(nginx),
+            Self::Proxy(caddy),
+            Self::Proxy(haproxy),
+        ]
+    };
+}
+
+impl From<Kind> for Front {
+    fn from(kind: Kind) -> Self {
+        Self::Proxy(kind)
+    }
+}
+
+/// Where a browser's requests to one of the hosts go.
+pub(crate) struct Door {
+    pub(crate) address: String,
+    _proxy: Option<Proxy>,
+}
+
 pub(crate) struct Doors {
-    pub(crate) one: Proxy,
-    pub(crate) two: Proxy,
+    pub(crate) one: Door,
+    pub(crate) two: Door,
 }
 
 pub(crate) struct House {
@@ -32,15 +64,26 @@ impl House {
     pub(crate) fn start_trusting(trusted: &str) -> Self {
         let upstream = Upstream::start();
         let address = upstream.address.clone();
-        Self::start_as(trusted, upstream, &address)
+        Self::start_as(trusted, upstream, &address, "", &[])
     }
 
     /// With an application of the test's own as the first: `address`, or `https://address`.
     pub(crate) fn start_before(address: &str) -> Self {
-        Self::start_as("\"127.0.0.1\"", Upstream::start(), address)
+        Self::start_before_with(address, "", &[])
     }
 
-    fn start_as(trusted: &str, upstream: Upstream, first: &str) -> Self {
+    /// The same, with a line more for the first application, and variables in the server's environment.
+    pub(crate) fn start_before_with(address: &str, line: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_as("\"127.0.0.1\"", Upstream::start(), address, line, environment)
+    }
+
+    fn start_as(
+        trusted: &str,
+        upstream: Upstream,
+        first: &str,
+        line: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let first = if first.contains("://") {
             first.to_owned()
         } else {
@@ -53,6 +96,7 @@ impl House {
             [application.one]
             hosts = ["{ONE}"]
             upstream = "{first}"
+            {line}
             open = ["GET /public"]
             closed = ["/closed"]
             [application.two]
@@ -65,7 +109,9 @@ impl House {
         );
         std::fs::write(configuration.path(), text).expect("written");
         let path = configuration.path().display().to_string();
-        let postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), &[("POSTERN_CONFIG", &path)]);
+        let configured = [("POSTERN_CONFIG", path.as_str())];
+        let all: Vec<_> = configured.iter().chain(environment).copied().collect();
+        let postern = Postern::start_with(env!("CARGO_BIN_EXE_postern"), &all);
         set_password(&postern, PASSWORD);
         let set = postern.run_fed(
             &["settings", "set", "secret.two", "--value-file", "-"],
@@ -79,12 +125,45 @@ impl House {
         }
     }
 
-    pub(crate) fn doors(&self, kind: Kind) -> Doors {
-        let start = |application| Proxy::start(kind, &self.postern, self.configuration.path(), application);
+    pub(crate) fn doors(&self, front: impl Into<Front>) -> Doors {
+        let front = front.into();
+        let start = |application| match front {
+            Front::BuiltIn => Door {
+                address: self.postern.address().to_owned(),
+                _proxy: None,
+            },
+            Front::Proxy(kind) => {
+                let proxy = Proxy::start(kind, &self.postern, self.configuration.path(), application);
+                Door {
+                    address: proxy.address.clone(),
+                    _proxy: Some(proxy),
+                }
+            }
+        };
         Doors {
             one: start("one"),
             two: start("two"),
         }
+    }
+
+    /// A proxy before an application whose recipe somebody changed.
+    pub(crate) fn altered_door(
+        &self,
+        kind: Kind,
+        application: &str,
+        alter: impl FnOnce(String) -> String,
+    ) -> Proxy {
+        Proxy::start_altered(kind, &self.postern, self.configuration.path(), application, alter)
+    }
+
+    /// What a command of this house says.
+    pub(crate) fn runs(&self, arguments: &[&str]) -> std::process::Output {
+        let configuration = self.configuration.path().display().to_string();
+        let environment = [
+            ("POSTERN_CONFIG", configuration.as_str()),
+            ("POSTERN_LISTEN", self.postern.address()),
+        ];
+        self.postern.run_with(arguments, &environment)
     }
 
     pub(crate) fn killed_and_restarted(self) -> Self {

@@ -66,6 +66,7 @@ fn round_trip(kind: Kind) {
     }
 
     closed_and_open_paths(&house, &doors, &mut browser);
+    paths_that_could_be_read_in_two_ways(&house, &doors, &mut browser);
     scripts_and_sockets_get_401(&doors);
 
     let house = house.killed_and_restarted();
@@ -106,6 +107,49 @@ fn closed_and_open_paths(house: &House, doors: &Doors, browser: &mut Browser) {
         house.upstream.take().first().expect("one").one("remote-user"),
         "admin"
     );
+}
+
+/// They pass where nothing depends on the reading, as they came: the second application has no closed path, the first has one.
+fn paths_that_could_be_read_in_two_ways(house: &House, doors: &Doors, browser: &mut Browser) {
+    for target in [
+        "/projects/group%2Fname",
+        "/a//b",
+        "/a;x=1/b",
+        "/what%3f",
+        "/100%2525",
+    ] {
+        let inside = browser.opens(&doors.two.address, TWO, target);
+        let received = house.upstream.take();
+        let lines: Vec<_> = received.iter().map(|received| received.line.as_str()).collect();
+        assert_eq!(
+            (inside.status, lines),
+            (200, vec![format!("GET {target} HTTP/1.1").as_str()]),
+            "{target}"
+        );
+        for reply in [
+            browser.opens(&doors.one.address, ONE, target),
+            exchange(&doors.two.address, "GET", target, &[("Host", TWO)]),
+        ] {
+            let received = house.upstream.take();
+            assert!(
+                received.is_empty() && reply.status >= 400,
+                "{target} {reply:?} {received:?}"
+            );
+        }
+    }
+    for target in [
+        "//.postern/accept?code=x",
+        "/%2epostern/accept?code=x",
+        "/.postern%2faccept?code=x",
+        "/x/..%2f.postern/accept",
+    ] {
+        let reply = browser.opens(&doors.two.address, TWO, target);
+        let received = house.upstream.take();
+        assert!(
+            received.is_empty() && reply.status >= 400,
+            "{target} {reply:?} {received:?}"
+        );
+    }
 }
 
 fn scripts_and_sockets_get_401(doors: &Doors) {

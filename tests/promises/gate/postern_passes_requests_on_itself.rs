@@ -1,102 +1,17 @@
 //! Without another proxy: Postern itself passes on what may pass, as it comes, and says who asks.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
+use e2e_support::killed::is_thorough;
 use e2e_support::wire::{exchange, exchange_bytes};
 
 use crate::rotation_under_load::most_memory;
 
+use super::by_hand::{PATIENCE, application, curl, head, sends, signed_in_before, skip_body};
 use super::house::{Browser, House, ONE, TWO};
-
-/// Far longer than anything here takes; a wait that ends with it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// An application that says what came first on each connection to the channel, and does with the connection what the test wants.
-fn application(
-    serve: impl Fn(String, BufReader<TcpStream>) + Send + Sync + Clone + 'static,
-) -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (tell, serve) = (tell.clone(), serve.clone());
-            std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream);
-                let head = head(&mut reader);
-                if !head.is_empty() {
-                    let _ = tell.send(head.clone());
-                    serve(head, reader);
-                }
-            });
-        }
-    });
-    (address, told)
-}
-
-fn head(reader: &mut impl std::io::BufRead) -> String {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if !matches!(reader.read_line(&mut head), Ok(1..)) {
-            break;
-        }
-    }
-    head
-}
-
-/// Reads the body that a head in small letters announces; whether it is announced in one way.
-fn skip_body(head: &str, reader: &mut impl std::io::BufRead) -> bool {
-    let values = |name: &str| {
-        let fields = head.lines().filter_map(|line| line.split_once(": "));
-        let named = fields.filter(|(field, _)| *field == name);
-        named.map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
-    };
-    match (
-        values("content-length").as_slice(),
-        values("transfer-encoding").as_slice(),
-    ) {
-        ([], []) => true,
-        ([length], []) => length.parse().is_ok_and(|length| {
-            std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).is_ok()
-        }),
-        ([], [coding]) if coding == "chunked" => loop {
-            let mut size = String::new();
-            let _ = reader.read_line(&mut size);
-            let Ok(size) = u64::from_str_radix(size.trim_end(), 16) else {
-                return false;
-            };
-            let _ = std::io::copy(&mut reader.by_ref().take(size + 2), &mut std::io::sink());
-            if size == 0 {
-                return true;
-            }
-        },
-        _ => false,
-    }
-}
-
-/// A connection to the house's own port, with a request sent.
-fn sends(house: &House, request: &str) -> BufReader<TcpStream> {
-    let mut stream = TcpStream::connect(house.postern.address()).expect("it listens");
-    let timeout = Some(Duration::from_secs(30));
-    stream.set_read_timeout(timeout).expect("a timeout");
-    stream.write_all(request.as_bytes()).expect("sent");
-    BufReader::new(stream)
-}
-
-/// A house whose first application is this one, and the cookies of who is signed in there.
-fn signed_in_before(address: &str) -> (House, crate::owner::Held, String) {
-    let house = House::start_before(address);
-    let held = house.login();
-    let mut browser = Browser::default();
-    let here = house.postern.address().to_owned();
-    browser.signs_in(&house, &here, ONE, "/", &held);
-    let cookies = browser.cookies(ONE);
-    (house, held, cookies)
-}
 
 #[test]
 fn one_sign_in_opens_both_applications_and_each_is_told_who_asks() {
@@ -194,6 +109,33 @@ fn what_a_client_says_of_itself_reaches_no_application() {
     let looped = [("Host", ONE), ("Via", "1.1 postern")];
     assert_eq!(exchange(here, "GET", "/public", &looped).status, 508);
     assert!(house.upstream.take().is_empty());
+}
+
+#[test]
+fn it_is_no_tunnel_and_no_mirror() {
+    let house = House::start();
+    let held = house.login();
+    let mut browser = Browser::default();
+    let here = house.postern.address();
+    browser.signs_in(&house, here, ONE, "/", &held);
+    let cookies = browser.cookies(ONE);
+    let asks = |method: &str, target: &str| {
+        let reply = exchange(here, method, target, &[("Host", ONE), ("Cookie", &cookies)]);
+        (reply.status, house.upstream.take().len())
+    };
+    assert_eq!(asks("GET", "/"), (200, 1), "control");
+    // The one sends back what the application is told, the other is asked of who passes on to anywhere.
+    for (method, target) in [
+        ("TRACE", "/"),
+        ("CONNECT", "one.test:80"),
+        ("CONNECT", "127.0.0.1:22"),
+    ] {
+        let (status, came_through) = asks(method, target);
+        assert!(
+            (400..500).contains(&status) && came_through == 0,
+            "{method} {target}: {status}"
+        );
+    }
 }
 
 #[test]
@@ -346,19 +288,22 @@ fn a_tunnel_carries_bytes_both_ways_and_ends_with_its_session() {
     assert!(cut && rest.is_empty());
 }
 
-/// 256 MiB each way; what is kept of them would show.
+/// 64 MiB each way, and a GiB in `./test --hard`; what is kept of them would show.
 #[test]
 fn large_bodies_pass_in_flat_memory() {
-    const SIZE: u64 = 256 << 20;
-    let (address, _told) = application(|head, mut reader| {
+    let size: u64 = if is_thorough() { 1 << 30 } else { 64 << 20 };
+    let (address, _told) = application(move |head, mut reader| {
         if head.starts_with("PUT") {
-            let taken = std::io::copy(&mut (&mut reader).take(SIZE), &mut std::io::sink()).unwrap_or(0);
-            let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{taken}");
+            let taken = std::io::copy(&mut (&mut reader).take(size), &mut std::io::sink()).unwrap_or(0);
+            let taken = taken.to_string();
+            let length = taken.len();
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{taken}");
             let _ = reader.get_mut().write_all(answer.as_bytes());
         } else {
-            let start = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {SIZE}\r\n\r\n");
+            let start = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n");
             let _ = reader.get_mut().write_all(start.as_bytes());
-            let _ = std::io::copy(&mut std::io::repeat(b'x').take(SIZE), reader.get_mut());
+            let _ = std::io::copy(&mut std::io::repeat(b'x').take(size), reader.get_mut());
         }
     });
     let house = House::start_before(&address);
@@ -374,19 +319,41 @@ fn large_bodies_pass_in_flat_memory() {
     assert!(head(&mut client).starts_with("HTTP/1.1 200"));
     assert_eq!(
         std::io::copy(&mut client, &mut std::io::sink()).expect("whole"),
-        SIZE
+        size
     );
     let start = format!(
-        "PUT /up HTTP/1.1\r\nHost: {ONE}\r\nConnection: close\r\nContent-Length: {SIZE}\r\nCookie: {cookies}\r\n\r\n"
+        "PUT /up HTTP/1.1\r\nHost: {ONE}\r\nConnection: close\r\nContent-Length: {size}\r\nCookie: {cookies}\r\n\r\n"
     );
     let mut client = sends(&house, &start);
-    std::io::copy(&mut std::io::repeat(b'x').take(SIZE), client.get_mut()).expect("taken");
+    std::io::copy(&mut std::io::repeat(b'x').take(size), client.get_mut()).expect("taken");
     assert!(head(&mut client).starts_with("HTTP/1.1 200"));
     let mut body = String::new();
     client.read_to_string(&mut body).expect("whole");
-    assert_eq!(body, SIZE.to_string());
+    assert_eq!(body, size.to_string());
+    let cookie = format!("Cookie: {cookies}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    file.as_file().set_len(size).expect("a hole of that size");
+    let file = file.path().display().to_string();
+    let over_http_2 = |path: &str, arguments: &[&str]| {
+        let mut curl = curl(&house, "--http2-prior-knowledge", path);
+        // All the time that it takes: the last one counts.
+        let output = curl
+            .args(["--max-time", "600", "-H", &cookie])
+            .args(arguments)
+            .output();
+        let output = output.expect("curl(1)");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let down = over_http_2(
+        "/down",
+        &["-o", "/dev/null", "-w", "%{http_version} %{size_download}"],
+    );
+    assert_eq!(down, format!("2 {size}"));
+    assert_eq!(over_http_2("/up", &["-T", &file]), size.to_string());
     let more = most_memory(house.postern.pid()).saturating_sub(before);
-    assert!(more < 24 << 10, "{more} KiB more");
+    eprintln!("{size} bytes each way, over both versions of HTTP, took {more} KiB of memory");
+    assert!(more < 16 << 10, "{more} KiB more");
 }
 
 #[test]

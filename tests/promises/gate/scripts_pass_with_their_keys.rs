@@ -1,10 +1,9 @@
 //! Access keys at the gate: within their scope, taken away before the application; its own credentials pass.
 
 use data_encoding::BASE64;
-use e2e_support::proxies::Kind;
 use e2e_support::wire::exchange;
 
-use super::house::{House, ONE, TWO};
+use super::house::{Front, House, ONE, TWO};
 
 fn key(house: &House, name: &str, scope: &str) -> String {
     let made = house
@@ -21,14 +20,14 @@ fn basic(password: &str) -> String {
 }
 
 #[test]
-fn behind_each_proxy() {
+fn behind_each_proxy_and_postern_itself() {
     let house = House::start();
     let api = key(&house, "api", "api");
     let gate = key(&house, "gate", "gate:one.test/api:GET,POST");
     let (bearer, with_name) = (format!("Bearer {gate}"), basic(&gate));
     // The shell made both keys, the one after the other: when the server knows the second, it knows the first.
     while house.asks(ONE, "/api/x", &[("Authorization", &bearer)]).status != 200 {}
-    for kind in Kind::ALL {
+    for kind in Front::ALL {
         let doors = house.doors(kind);
         let _ = house.upstream.take();
         let sends = |target: &str, headers: &[(&str, &str)]| {

@@ -94,6 +94,8 @@ pub enum AuditEvent {
         /// The host.
         host: String,
     },
+    /// Wrong passwords were forgotten by the operator.
+    ThrottleCleared,
     /// The access password was changed.
     PasswordChanged,
     /// A signin token was made.
@@ -191,6 +193,7 @@ impl AuditEvent {
             Self::SessionEnded { .. } => "SessionEnded",
             Self::SessionsEnded { .. } => "SessionsEnded",
             Self::GateOpened { .. } => "GateOpened",
+            Self::ThrottleCleared => "ThrottleCleared",
             Self::PasswordChanged => "PasswordChanged",
             Self::SigninTokenIssued => "SigninTokenIssued",
             Self::AccessKeyCreated { .. } => "AccessKeyCreated",

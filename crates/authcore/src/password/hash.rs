@@ -203,6 +203,19 @@ mod tests {
         assert!(!read.is_of(&password("correct horse battery staplf")));
     }
 
+    /// Duplicati #5197: what was stored could be sent in the place of the password.
+    #[test]
+    fn what_is_stored_of_the_password_is_not_the_password() {
+        let hash = PasswordHash::make(&password("correct horse battery staple"), PASSWORD_ITERATIONS_MIN)
+            .expect("hashes");
+        let text = hash.phc.to_string();
+        assert!(hash.is_of(&password("correct horse battery staple")), "control");
+        let parts = text.split('$').filter(|part| !part.is_empty());
+        for stored in parts.chain([text.as_str(), text.trim_start_matches('$')]) {
+            assert!(!hash.is_of(&password(stored)), "{stored}");
+        }
+    }
+
     #[test]
     fn a_hash_with_too_few_or_too_many_iterations_is_not_used() {
         let text = |i: u32| format!("$pbkdf2-sha256$i={i},l=32${}${}", "A".repeat(43), "A".repeat(43));

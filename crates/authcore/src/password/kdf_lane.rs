@@ -15,6 +15,9 @@ use crate::store::StoreError;
 /// Places in the queue, the one being served included: about half a second of waiting at 600,000 iterations.
 const PLACES: usize = 8;
 
+/// Of these, kept free for browsers that signed in here before, so that a flood of strangers does not fill the lane.
+const FOR_KNOWN: usize = 2;
+
 /// When to try again: by then the whole queue has been served.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -26,12 +29,12 @@ pub struct Busy {
     pub retry_after: Duration,
 }
 
-/// A place in the lane. No password is checked without one; given back when it is dropped.
-pub struct Permit {
+/// A place in the lane; given back when it is dropped.
+pub(super) struct Place {
     taken: Arc<AtomicUsize>,
 }
 
-impl Drop for Permit {
+impl Drop for Place {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::AcqRel);
     }
@@ -48,13 +51,13 @@ enum Job {
         hash: Box<PasswordHash>,
         upgrade_to: Option<u32>,
         done: oneshot::Sender<Checked>,
-        permit: Permit,
+        place: Place,
     },
     Hash {
         password: AccessPassword,
         iterations: u32,
         done: oneshot::Sender<Option<PasswordHash>>,
-        permit: Permit,
+        place: Place,
     },
 }
 
@@ -77,12 +80,13 @@ impl KdfLane {
         })
     }
 
-    pub(super) fn reserve(&self) -> Result<Permit, Busy> {
+    pub(super) fn reserve(&self, is_known: bool) -> Result<Place, Busy> {
+        let places = if is_known { PLACES } else { PLACES - FOR_KNOWN };
         self.taken
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-                (taken < PLACES).then_some(taken + 1)
+                (taken < places).then_some(taken + 1)
             })
-            .map(|_| Permit {
+            .map(|_| Place {
                 taken: Arc::clone(&self.taken),
             })
             .map_err(|_| Busy {
@@ -92,7 +96,7 @@ impl KdfLane {
 
     pub(super) async fn verify(
         &self,
-        permit: Permit,
+        place: Place,
         password: AccessPassword,
         hash: Box<PasswordHash>,
         upgrade_to: Option<u32>,
@@ -104,7 +108,7 @@ impl KdfLane {
                 hash,
                 upgrade_to,
                 done,
-                permit,
+                place,
             })
             .map_err(|_| StoreError::Closed)?;
         checked.await.map_err(|_| StoreError::Closed)
@@ -112,7 +116,7 @@ impl KdfLane {
 
     pub(super) async fn hash(
         &self,
-        permit: Permit,
+        place: Place,
         password: AccessPassword,
         iterations: u32,
     ) -> Result<PasswordHash, StoreError> {
@@ -122,7 +126,7 @@ impl KdfLane {
                 password,
                 iterations,
                 done,
-                permit,
+                place,
             })
             .map_err(|_| StoreError::Closed)?;
         hashed
@@ -142,23 +146,23 @@ fn work(job: Job) {
             hash,
             upgrade_to,
             done,
-            permit,
+            place,
         } => {
             let right = hash.is_of(&password);
             let upgraded = upgrade_to
                 .filter(|_| right)
                 .and_then(|n| PasswordHash::make(&password, n).ok());
-            drop(permit);
+            drop(place);
             drop(done.send(Checked { right, upgraded }));
         }
         Job::Hash {
             password,
             iterations,
             done,
-            permit,
+            place,
         } => {
             let hash = PasswordHash::make(&password, iterations).ok();
-            drop(permit);
+            drop(place);
             drop(done.send(hash));
         }
     }
@@ -169,11 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_lane_says_when_to_try_again_and_a_dropped_permit_is_a_free_place() {
+    fn a_full_lane_says_when_to_try_again_and_a_dropped_place_is_a_free_one() {
         let lane = KdfLane::start().expect("starts");
-        let mut permits: Vec<Permit> = (0..PLACES).map(|_| lane.reserve().expect("free")).collect();
-        assert!(matches!(lane.reserve(), Err(Busy { retry_after }) if retry_after > Duration::ZERO));
-        permits.pop();
-        assert!(lane.reserve().is_ok());
+        let mut places: Vec<Place> = (0..PLACES - FOR_KNOWN)
+            .map(|_| lane.reserve(false).expect("free"))
+            .collect();
+        assert!(matches!(lane.reserve(false), Err(Busy { retry_after }) if retry_after > Duration::ZERO));
+        places.extend((0..FOR_KNOWN).map(|_| lane.reserve(true).expect("kept free")));
+        assert!(lane.reserve(true).is_err());
+        places.truncate(PLACES - FOR_KNOWN - 1);
+        assert!(lane.reserve(false).is_ok());
     }
 }

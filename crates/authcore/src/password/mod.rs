@@ -8,29 +8,52 @@ mod policy;
 pub use access_password::{AccessPassword, TooLong};
 pub(crate) use hash::PasswordRecord;
 pub use hash::{PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN, PasswordVerified};
-pub use kdf_lane::{Busy, Permit};
+pub use kdf_lane::Busy;
 pub(crate) use policy::PasswordPolicy;
 pub use policy::{PASSWORD_BYTES_MAX, PolicyViolation};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::audit::event::{AuditEvent, PasswordUse};
+use crate::audit::event::PasswordUse;
 use crate::client::Client;
-use crate::clock::Clock;
+use crate::clock::{Clock, WallTime};
 use crate::ids::SessionId;
 use crate::live::Live;
 use crate::store::change::{Change, KeepSessions, Outcome, Request};
 use crate::store::{Store, StoreError};
-use kdf_lane::KdfLane;
+use crate::throttle::{Admission, KnownDevice, Slowed, ThrottleStatus};
+use crate::token::hashed::TokenHasher;
+use kdf_lane::{KdfLane, Place};
 
 /// The service of the access password.
 pub struct Passwords {
     store: Arc<Store>,
     live: Arc<Live>,
     clock: Clock,
+    hasher: Arc<TokenHasher>,
+    /// In which second it was said last that somebody was turned away.
+    said: AtomicI64,
     lane: KdfLane,
     policy: PasswordPolicy,
     iterations: u32,
+}
+
+/// That a password may be checked now: no password is checked without one. Given back when it is dropped.
+pub struct Permit {
+    place: Place,
+    admission: Admission,
+}
+
+/// No password is checked for this client now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// The lane is full.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// There were too many wrong ones.
+    #[error(transparent)]
+    Slowed(#[from] Slowed),
 }
 
 /// A password was not accepted as the right one.
@@ -91,6 +114,7 @@ impl Passwords {
         store: Arc<Store>,
         live: Arc<Live>,
         clock: Clock,
+        hasher: Arc<TokenHasher>,
         policy: PasswordPolicy,
         iterations: u32,
     ) -> std::io::Result<Self> {
@@ -98,18 +122,62 @@ impl Passwords {
             store,
             live,
             clock,
+            hasher,
+            said: AtomicI64::new(0),
             lane: KdfLane::start()?,
             policy,
             iterations,
         })
     }
 
-    /// A place in the lane, before anything costly is done.
+    /// Leave to try a password once, before anything costly is done. `device` is what a browser was given by
+    /// [`Passwords::new_device`], if it brought any: where it is one of ours, wrong passwords of others do not slow it.
     ///
     /// # Errors
-    /// [`Busy`] when the lane is full, with the time after which to try again.
-    pub fn reserve(&self) -> Result<Permit, Busy> {
-        self.lane.reserve()
+    /// When the lane is full or there were too many wrong ones, with the time after which to try again.
+    pub fn reserve(&self, client: &Client, device: Option<&str>) -> Result<Permit, NotNow> {
+        let device = device.and_then(|text| KnownDevice::recognise(&self.hasher, text));
+        let place = self.lane.reserve(device.is_some())?;
+        let device = device.map(|device| device.id());
+        let now = self.clock.now().wall;
+        let admitted = self.live.throttle().admit(client, device, now);
+        let admission = admitted.inspect_err(|_| self.say_turned_away(client, now))?;
+        Ok(Permit { place, admission })
+    }
+
+    /// Once a second: who floods must not fill the log.
+    fn say_turned_away(&self, client: &Client, now: WallTime) {
+        if self.said.swap(now.unix_seconds(), Ordering::Relaxed) != now.unix_seconds() {
+            tracing::warn!(address = %client.address_text(), "a try of the access password was turned away");
+        }
+    }
+
+    /// What a browser is given that has signed in, unless it brought one of ours.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn new_device(&self, brought: Option<&str>) -> Result<Option<KnownDevice>, StoreError> {
+        if brought.is_some_and(|text| KnownDevice::recognise(&self.hasher, text).is_some()) {
+            return Ok(None);
+        }
+        Ok(Some(KnownDevice::new(&self.hasher)?))
+    }
+
+    /// How sign-in is slowed now.
+    #[must_use]
+    pub fn throttle_status(&self) -> ThrottleStatus {
+        self.live.throttle().status(self.clock.now().wall)
+    }
+
+    /// Forgets every wrong password, in this process and in one that is running beside it.
+    ///
+    /// # Errors
+    /// When it could not be written down.
+    pub async fn clear_throttle(&self) -> Result<(), StoreError> {
+        let change = Change::ClearThrottle;
+        let (client, now) = (Client::local(), self.clock.now());
+        self.store.write(Request { change, client, now }).await?;
+        Ok(())
     }
 
     /// Whether the password is still the random one of the first start, which nobody ever saw.
@@ -143,13 +211,14 @@ impl Passwords {
         purpose: PasswordUse,
         client: &Client,
     ) -> Result<PasswordVerified, VerifyError> {
+        let Permit { place, admission } = permit;
         // The command line may have changed it a moment ago.
         self.store.catch_up().await?;
         let record = self.live.password();
         let upgrade_to = (record.hash.iterations() < self.iterations).then_some(self.iterations);
         let checked = self
             .lane
-            .verify(permit, attempt, Box::new(record.hash.clone()), upgrade_to)
+            .verify(place, attempt, Box::new(record.hash.clone()), upgrade_to)
             .await?;
         let request = |change| Request {
             change,
@@ -157,10 +226,20 @@ impl Passwords {
             now: self.clock.now(),
         };
         if !checked.right {
+            // `deploy/fail2ban` looks for these words.
+            tracing::warn!(address = %client.address_text(), "the access password was refused");
             self.store
-                .write(request(Change::Record(AuditEvent::PasswordRefused { purpose })))
+                .write(request(Change::RefusePassword {
+                    purpose,
+                    throttle: Box::new(self.live.throttle().failed(&admission)),
+                }))
                 .await?;
             return Err(VerifyError::Wrong);
+        }
+        if let Some(throttle) = self.live.throttle().succeeded(&admission) {
+            // Nobody waits: where it is lost, what is kept is the stricter.
+            let throttle = Box::new(throttle);
+            self.store.write_later(request(Change::KeepThrottle { throttle }));
         }
         if let Some(hash) = checked.upgraded {
             let record = record.with_hash(hash);
@@ -198,7 +277,10 @@ impl Passwords {
             ChangeAuthority::LocalOperator { keep_sessions: true } => (None, KeepSessions::All),
             ChangeAuthority::LocalOperator { keep_sessions: false } => (None, KeepSessions::None),
         };
-        let hash = self.lane.hash(self.lane.reserve()?, new, self.iterations).await?;
+        let hash = self
+            .lane
+            .hash(self.lane.reserve(true)?, new, self.iterations)
+            .await?;
         let now = self.clock.now();
         let record = Box::new(PasswordRecord::chosen(hash, now.wall));
         let change = Change::SetPassword {

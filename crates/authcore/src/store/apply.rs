@@ -6,8 +6,9 @@ use rusqlite::Connection;
 use super::change::{Change, Outcome, Request};
 use super::{
     StoreError, access_keys, audit, passwords, sessions, settings, signin_tokens, signing_keys, spent_tokens,
-    tls_keys,
+    throttle, tls_keys,
 };
+use crate::audit::event::AuditEvent;
 use crate::live::{Live, LiveChange};
 
 /// What a change works with: the keys, the view to look at, and what is to be shown once it is committed.
@@ -98,5 +99,16 @@ pub(super) fn apply(
             audit::record(connection, room, request, event.clone())?;
             Ok(Outcome::Done)
         }
+        Change::RefusePassword { purpose, throttle } => {
+            throttle::keep(connection, room, throttle)?;
+            let event = AuditEvent::PasswordRefused { purpose: *purpose };
+            audit::record(connection, room, request, event)?;
+            Ok(Outcome::Done)
+        }
+        Change::KeepThrottle { throttle } => {
+            throttle::keep(connection, room, throttle)?;
+            Ok(Outcome::Done)
+        }
+        Change::ClearThrottle => throttle::clear(connection, room, request),
     }
 }

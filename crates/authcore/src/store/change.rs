@@ -1,7 +1,7 @@
 //! What callers may ask the writer to do: typed changes, never SQL. Each is one entry of a transaction.
 
 use crate::access_keys::AccessKeyRecord;
-use crate::audit::event::{AuditEvent, SessionEnd};
+use crate::audit::event::{AuditEvent, PasswordUse, SessionEnd};
 use crate::client::Client;
 use crate::clock::{Moment, WallTime};
 use crate::ids::{AccessKeyId, SessionId, TokenId};
@@ -9,6 +9,7 @@ use crate::password::PasswordRecord;
 use crate::session::state::Session;
 use crate::session::successor::Successor;
 use crate::signing_keys::NewSigningKey;
+use crate::throttle::ThrottleState;
 use crate::tls_keys::{TlsKey, TlsKeyName};
 use crate::token::hashed::HashedToken;
 use crate::token::signin::SigninTokenRecord;
@@ -103,6 +104,16 @@ pub(crate) enum Change {
         keys: Vec<(TlsKeyName, TlsKey)>,
     },
     Record(AuditEvent),
+    /// A wrong password, and the counts with it.
+    RefusePassword {
+        purpose: PasswordUse,
+        throttle: Box<ThrottleState>,
+    },
+    /// The counts after the right password.
+    KeepThrottle {
+        throttle: Box<ThrottleState>,
+    },
+    ClearThrottle,
 }
 
 impl Change {
@@ -115,6 +126,7 @@ impl Change {
                 | Self::TouchSession { .. }
                 | Self::TouchAccessKey { .. }
                 | Self::SpendOperationToken { .. }
+                | Self::KeepThrottle { .. }
         )
     }
 }

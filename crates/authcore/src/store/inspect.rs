@@ -8,9 +8,10 @@ use fieldcrypt::{SlotInfo, SlotSecret, Vault};
 use super::integrity::IntegrityOptions;
 use super::{
     KeyKind, OpenError, Reading, RotationStatus, pending_keys, read, rotation, server_state, signing_keys,
-    tls_keys,
+    throttle, tls_keys,
 };
 use crate::clock::WallTime;
+use crate::throttle::ThrottleState;
 use crate::tls_keys::TlsCertificates;
 
 /// What a database says about itself.
@@ -26,6 +27,8 @@ pub struct Inspection {
     pub rotation: Option<RotationStatus>,
     /// The kinds of key that a rotation of several kinds has not come to yet.
     pub pending_keys: Vec<KeyKind>,
+    /// The counts of wrong passwords, as they were kept last.
+    pub throttle: ThrottleState,
     /// The certificates that the server made itself.
     pub tls: TlsCertificates,
 }
@@ -41,6 +44,7 @@ pub(crate) fn inspect(
     Ok(Inspection {
         rotation,
         pending_keys: pending_keys::load(&reading.connection, &reading.vault)?,
+        throttle: throttle::load(&reading.connection, &reading.vault)?,
         tls: tls_keys::load(&reading.connection, &reading.vault)?.into(),
         slots: Vault::slots(&reading.connection)?,
         highest_wall_time: server_state::highest_wall_time(&reading.connection, &reading.vault)?,

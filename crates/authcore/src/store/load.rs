@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{StoreError, access_keys, passwords, sessions, settings, signing_keys};
+use super::{StoreError, access_keys, passwords, sessions, settings, signing_keys, throttle};
 use crate::clock::WallTime;
 use crate::live::Loaded;
 
@@ -23,6 +23,7 @@ pub(super) fn everything(
         signing_keys: signing_keys::load(connection, vault, now)?,
         settings: settings::load(connection, vault)?,
         password: passwords::load(connection, vault)?,
+        throttle: throttle::load(connection, vault)?,
     })
 }
 

@@ -33,6 +33,7 @@ mod signing_keys;
 mod slots;
 mod snapshot;
 mod spent_tokens;
+mod throttle;
 mod tls_keys;
 mod writer;
 

@@ -61,6 +61,11 @@ impl HashedToken {
         bytes.try_into().ok().map(Self)
     }
 
+    /// The text form, 43 characters of base64url: for a client to bring back, never the hash of a token that opens anything.
+    pub(crate) fn to_text(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0)
+    }
+
     /// Whether both are the hash of the same token; constant time.
     #[must_use]
     pub(crate) fn matches(&self, other: &Self) -> bool {
@@ -70,7 +75,7 @@ impl HashedToken {
 
 impl Serialize for HashedToken {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64URL_NOPAD.encode(&self.0))
+        serializer.serialize_str(&self.to_text())
     }
 }
 
@@ -93,6 +98,7 @@ pub(crate) enum TokenUse {
     GateCookie,
     HandoffCode,
     BrowserState,
+    KnownDevice,
 }
 
 impl TokenUse {
@@ -107,6 +113,7 @@ impl TokenUse {
             Self::GateCookie => b"postern/v1/token/gate-cookie\0",
             Self::HandoffCode => b"postern/v1/token/handoff-code\0",
             Self::BrowserState => b"postern/v1/token/browser-state\0",
+            Self::KnownDevice => b"postern/v1/token/known-device\0",
         }
     }
 }

@@ -141,7 +141,7 @@ pub(crate) async fn verify(
     authority: &Authority,
     text: &str,
 ) -> Result<authcore::PasswordVerified, VerifyError> {
-    let permit = authority.passwords().reserve().expect("free");
+    let permit = authority.passwords().reserve(&browser(), None).expect("free");
     authority
         .passwords()
         .verify(permit, password(text), PasswordUse::SignIn, &browser())

@@ -1,6 +1,6 @@
-//! One place in the lane is one guess.
-async fn guesses(passwords: &authcore::Passwords, one: authcore::AccessPassword, two: authcore::AccessPassword) {
-    let Ok(permit) = passwords.reserve() else { return };
+//! One permit is one guess.
+async fn guesses(passwords: &authcore::Passwords, client: &authcore::Client, one: authcore::AccessPassword, two: authcore::AccessPassword) {
+    let Ok(permit) = passwords.reserve(client, None) else { return };
     let _ = (permit, one);
     let _ = (permit, two);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    access_keys, backup, completions, config, gate, keys, leak_test, password, sessions, settings, slots, tls,
+    access_keys, backup, completions, config, gate, keys, leak_test, password, sessions, settings, slots,
+    throttle, tls,
 };
 use crate::config::Flags;
 
@@ -91,6 +92,9 @@ pub(super) enum Command {
     /// Who is signed in
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// How sign-in is slowed after wrong passwords
+    #[command(subcommand)]
+    Throttle(throttle::Command),
     /// Long-lived secrets for scripts
     #[command(subcommand)]
     AccessKeys(access_keys::Command),
@@ -142,6 +146,7 @@ impl Command {
             },
             Self::Password(_)
             | Self::Sessions(_)
+            | Self::Throttle(_)
             | Self::AccessKeys(_)
             | Self::Settings(_)
             | Self::Keys(_)

@@ -68,6 +68,7 @@ fn application(application: &Application) -> Value {
         "Name": application.name,
         "Hosts": application.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "Upstream": application.upstream,
+        "UpstreamCa": application.upstream_ca.as_ref().map(|path| path.display().to_string()),
         "Open": texts(&application.open),
         "Closed": texts(&application.closed),
         "Headers": headers.collect::<Vec<_>>(),

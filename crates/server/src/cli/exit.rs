@@ -16,6 +16,7 @@ use crate::config::ConfigError;
 use crate::config::data_dir::DataDirError;
 use crate::config::field_password::FieldPasswordError;
 use crate::config::secret_file::SecretFileError;
+use crate::gate::proxy::TrustError;
 use crate::sandbox::Incomplete;
 use crate::service_manager::HandedOverError;
 use crate::tls::files::TlsFileError;
@@ -25,7 +26,7 @@ use crate::tls::self_signed::MakeError;
 /// Exit codes, as sysexits(3) numbers them, and 1 for a test that ran and found something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// The leak test found a secret.
+    /// The leak test found a secret, or something got through the gate that must not.
     Exposed = 1,
     Usage = 64,
     Data = 65,
@@ -240,6 +241,14 @@ impl From<TlsFileError> for Failure {
             TlsFileError::Mismatch { .. } => "name the two files that were made together",
         };
         Self::of(Exit::Configuration, &error).hint(hint)
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        Self::of(Exit::Configuration, &error).hint(
+            "upstream_ca names a file of certificates in PEM form: the authorities that the application's is verified by",
+        )
     }
 }
 

@@ -1,4 +1,7 @@
-//! `postern gate`: what the proxy in front is to be told, and what the gate makes of an address. Needs the configuration only.
+//! `postern gate`: what the proxy in front is to be told, what the gate makes of an address, and what gets through. Needs the
+//! configuration only.
+
+mod check;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -16,6 +19,8 @@ pub(super) enum Command {
     Recipe(Recipe),
     /// Tell which application and rule an address has, and what a browser, a script and a socket would be told
     Explain(Explain),
+    /// Send forged requests through the proxy, as an outsider, and report what gets through; exit code 1 if something does
+    Check(check::Check),
 }
 
 #[derive(Args)]
@@ -47,6 +52,7 @@ pub(super) struct Explain {
 pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Recipe(arguments) => print_recipe(context, arguments),
+        Command::Check(arguments) => check::run(context, arguments),
         Command::Explain(arguments) => {
             let config = &context.config;
             let gate = config.gate(config.base_url(config.listen));

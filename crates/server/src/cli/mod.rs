@@ -21,6 +21,7 @@ mod sessions;
 mod settings;
 mod signin_link;
 mod slots;
+mod throttle;
 mod tls;
 mod token;
 
@@ -98,6 +99,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::SigninLink(arguments) => signin_link::run(&context, &arguments).await,
             Command::Token(arguments) => token::run(&context, &arguments),
             Command::Sessions(command) => sessions::run(&context, command).await,
+            Command::Throttle(command) => throttle::run(&context, command).await,
             Command::AccessKeys(command) => access_keys::run(&context, command).await,
             Command::Settings(command) => settings::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, &command).await,

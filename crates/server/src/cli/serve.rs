@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
         secret,
         first,
         sealed_to,
-        upstream_trust,
+        clients,
         in_force,
     } = prepared;
     let config = &context.config;
@@ -93,8 +93,8 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             move |authority| doctor::examine_running(&config, &in_force, authority)
         }),
         gate: Arc::new(config.gate(base.clone())),
+        clients,
         sockets: crate::http::events::places(),
-        upstream_trust,
     };
     let mut locked_out = None;
     let until = async || {

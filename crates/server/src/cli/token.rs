@@ -58,7 +58,10 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
 }
 
 /// Whom to trust: the authority in the file, else the one in the database, else what this machine trusts.
-fn trusted(context: &Context, file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub(super) fn trusted(
+    context: &Context,
+    file: Option<&Path>,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
     if let Some(path) = file {
         let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let found = read.map_err(|error| {

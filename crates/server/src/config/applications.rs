@@ -1,5 +1,7 @@
 //! `[application.NAME]` of the configuration: what stands behind the gate.
 
+use std::path::PathBuf;
+
 use toml::{Table, Value};
 
 use super::file::{FileError, did_you_mean};
@@ -8,7 +10,15 @@ use crate::gate::application::{AddedHeader, Application, Applications, IdentityH
 use crate::http::host::{Host, HostNames};
 
 /// The keys of an application.
-pub(super) const KEYS: [&str; 6] = ["hosts", "upstream", "open", "closed", "identity", "headers"];
+pub(super) const KEYS: [&str; 7] = [
+    "hosts",
+    "upstream",
+    "upstream_ca",
+    "open",
+    "closed",
+    "identity",
+    "headers",
+];
 
 /// A mistake in one application: its key, if it is about one, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +96,13 @@ fn one(name: &str, value: &Value, own: &HostNames) -> Result<Application, Applic
     } else {
         IdentityHeader::ALL.to_vec()
     };
+    let upstream = reader.upstream(table)?;
     let rule = |text: &str| PathRule::parse(text).map_err(|reason| format!("{text}: {reason}"));
     Ok(Application {
         name: name.to_owned(),
         hosts,
-        upstream: reader.upstream(table)?,
+        upstream_ca: reader.upstream_ca(table, upstream.as_deref())?,
+        upstream,
         open: reader.each(table, "open", rule)?,
         closed: reader.each(table, "closed", rule)?,
         identity,
@@ -170,6 +182,28 @@ impl Reader<'_> {
         }
     }
 
+    /// The path of a PEM file; what it holds is read at the start of the server.
+    fn upstream_ca(
+        &self,
+        table: &Table,
+        upstream: Option<&str>,
+    ) -> Result<Option<PathBuf>, ApplicationError> {
+        let Some(value) = table.get("upstream_ca") else {
+            return Ok(None);
+        };
+        let refused = |reason: &str| self.refused("upstream_ca", format!("{value}: {reason}"));
+        let path = value
+            .as_str()
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
+        let path = path.ok_or_else(|| refused("it is an absolute path of certificates in PEM form"))?;
+        // Whoever names one expects that something is verified.
+        if !upstream.is_some_and(|upstream| upstream.starts_with("https://")) {
+            return Err(refused("it is for an upstream that begins with https://"));
+        }
+        Ok(Some(path))
+    }
+
     fn headers(&self, table: &Table) -> Result<Vec<AddedHeader>, ApplicationError> {
         let refused = |reason: String| self.refused("headers", reason);
         let Some(value) = table.get("headers") else {
@@ -221,7 +255,8 @@ mod tests {
             r#"
             [application.photos]
             hosts = ["Photos.example.org", "photos.example.net:8443", "photos.example.com:443"]
-            upstream = "http://127.0.0.1:2342/"
+            upstream = "https://127.0.0.1:2342/"
+            upstream_ca = "/etc/photos/ca.pem"
             open = ["GET /share", "/healthz"]
             closed = ["/admin"]
             identity = ["remote-user"]
@@ -241,7 +276,11 @@ mod tests {
                 "photos.example.com"
             ]
         );
-        assert_eq!(photos.upstream.as_deref(), Some("http://127.0.0.1:2342"));
+        assert_eq!(photos.upstream.as_deref(), Some("https://127.0.0.1:2342"));
+        assert_eq!(
+            photos.upstream_ca.as_deref(),
+            Some(std::path::Path::new("/etc/photos/ca.pem"))
+        );
         assert_eq!(
             (photos.open.len(), photos.closed.len(), photos.headers.len()),
             (2, 1, 1)
@@ -292,6 +331,14 @@ mod tests {
             (
                 "hosts = [\"a\"]\nupstream = \"http://a/b\"",
                 ["upstream", "without a path"],
+            ),
+            (
+                "hosts = [\"a\"]\nupstream = \"https://a\"\nupstream_ca = \"ca.pem\"",
+                ["upstream_ca", "absolute path"],
+            ),
+            (
+                "hosts = [\"a\"]\nupstream = \"http://a\"\nupstream_ca = \"/ca.pem\"",
+                ["upstream_ca", "begins with https://"],
             ),
             (
                 "hosts = [\"a\"]\nheaders = { Cookie = \"x\" }",

@@ -1,9 +1,9 @@
 //! Whether the database opens with what is given, and is sound.
 
-use authcore::{Authority, Inspection, OpenError};
+use authcore::{Authority, Clock, Inspection, OpenError};
 use fieldcrypt::UnlockError;
 
-use super::{Finding, clock, tls};
+use super::{Finding, clock, throttle, tls};
 use crate::causes::with_causes;
 use crate::config::Config;
 use crate::config::data_dir::DataDir;
@@ -71,6 +71,9 @@ fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
             "keep a copy of the files as they are; restore a backup, or take it as it is with postern serve --accept-tampered",
         ));
     }
+    findings.push(throttle::of(
+        &inspection.throttle.status(Clock::system().now().wall),
+    ));
     findings.extend(tls::of_database(config, &inspection.tls));
     findings.push(clock::examine(inspection.highest_wall_time));
     findings

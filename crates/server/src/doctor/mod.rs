@@ -5,6 +5,7 @@ mod clock;
 mod database;
 mod files;
 mod sandbox;
+mod throttle;
 mod tls;
 
 use authcore::Authority;
@@ -93,6 +94,7 @@ pub(crate) fn examine_running(config: &Config, in_force: &InForce, authority: &A
     let mut findings = around_the_database(config);
     findings.push(sandbox::of(in_force));
     findings.push(database::of_running(authority));
+    findings.push(throttle::of(&authority.passwords().throttle_status()));
     findings.push(clock::examine(Some(authority.clock().now().wall)));
     backup::examine(config, &mut findings);
     findings

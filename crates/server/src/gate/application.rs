@@ -1,6 +1,7 @@
 //! Applications behind the gate: what each is called, which of its paths have rules of their own, and what it is told.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -59,8 +60,8 @@ impl PathRule {
         if !methods.iter().all(sound) {
             return Err("methods are in capitals, with commas between them and one space after them");
         }
-        let target =
-            Target::parse(path).filter(|target| target.raw == target.text && target.raw == target.path);
+        let target = Target::parse(path)
+            .filter(|target| !target.ambiguous && target.raw == target.text && target.raw == target.path);
         let path = target
             .ok_or("it is a path such as /share, without a query, escapes or dot segments")?
             .raw;
@@ -68,6 +69,16 @@ impl PathRule {
             methods,
             path: path.strip_suffix('/').unwrap_or(path).to_owned(),
         })
+    }
+
+    /// Whether it makes a difference which path a request has.
+    const fn reads_paths(&self) -> bool {
+        !self.path.is_empty()
+    }
+
+    /// The path, without a slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     fn names(&self, method: &str) -> bool {
@@ -211,6 +222,8 @@ pub(crate) struct Application {
     pub(crate) hosts: Vec<Host>,
     /// Where the proxy finds it; recipes name it.
     pub(crate) upstream: Option<String>,
+    /// Whom alone to believe that something is the upstream: authorities in a PEM file, in the place of this machine's.
+    pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) open: Vec<PathRule>,
     pub(crate) closed: Vec<PathRule>,
     pub(crate) identity: Vec<IdentityHeader>,
@@ -218,18 +231,17 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// What the rules say. Closed wins over open, whatever stands first.
+    /// What the rules say. Closed wins over open, whatever stands first. An ambiguous path is never one that a rule opens.
     ///
     /// # Errors
-    /// When they say different things of the path as it came and decoded: proxy and application may differ in which they
-    /// look at.
+    /// When they say different things of the path as it came and decoded, or could close one reading of it: proxy and
+    /// application may differ in which they look at.
     pub(crate) fn access(&self, method: &str, target: &Target<'_>) -> Result<Access<'_>, Ambiguous> {
-        let decoded = self.access_to(method, &target.path);
-        if decoded == self.access_to(method, target.raw) {
-            Ok(decoded)
-        } else {
-            Err(Ambiguous)
+        let [decoded, raw] = target.readings().map(|path| self.access_to(method, path));
+        if decoded != raw || (target.ambiguous && self.closed.iter().any(PathRule::reads_paths)) {
+            return Err(Ambiguous);
         }
+        Ok(decoded)
     }
 
     fn access_to(&self, method: &str, path: &str) -> Access<'_> {
@@ -279,6 +291,7 @@ pub(crate) mod tests {
             name: "app".to_owned(),
             hosts: vec![Host::parse("app.example.org").expect("a host")],
             upstream: None,
+            upstream_ca: None,
             open: rules(open),
             closed: rules(closed),
             identity: IdentityHeader::ALL.to_vec(),
@@ -328,8 +341,34 @@ pub(crate) mod tests {
                 assert_eq!(application.access("GET", &target), Err(Ambiguous), "{path}");
             }
         }
+        // No reading of it is opened; and one could be closed.
+        let double = Target::parse("/public//x").expect("honest");
+        assert_eq!(application.access("GET", &double), Err(Ambiguous));
         let inside = Target::parse("/public/%61").expect("sound");
         assert!(matches!(application.access("GET", &inside), Ok(Access::Open(_))));
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_under_the_rules_for_everything_and_is_never_opened() {
+        for (open, closed, method, expected) in [
+            (&[][..], &[][..], "GET", Ok("signed in")),
+            (&["/public"], &[], "GET", Ok("signed in")),
+            (&["GET /"], &[], "GET", Ok("open")),
+            (&["GET /"], &[], "PUT", Ok("signed in")),
+            (&["/"], &["DELETE /"], "DELETE", Ok("closed")),
+            (&["/"], &["POST /admin"], "GET", Err(Ambiguous)),
+        ] {
+            let application = application(open, closed);
+            for path in ["/public%2fx", "/public//x", "/public;x", "//public"] {
+                let target = Target::parse(path).expect(path);
+                let access = application.access(method, &target).map(|access| match access {
+                    Access::Open(_) => "open",
+                    Access::Closed(_) => "closed",
+                    Access::SignedIn => "signed in",
+                });
+                assert_eq!(access, expected, "{open:?} {closed:?} {method} {path}");
+            }
+        }
     }
 
     #[test]

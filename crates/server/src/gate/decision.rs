@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! no application ─▶ Forbid        plain HTTP where sign-in is over TLS ─▶ Forbid
-//! closed path    ─▶ Forbid        a path that rules read in two ways   ─▶ Forbid (400)
+//! closed path    ─▶ Forbid        an ambiguous path that a rule could close ─▶ Forbid (400)
 //! a visitor      ─▶ Allow, or Forbid where the access key's scopes do not cover it
 //! nobody         ─▶ Allow on an open path, else Challenge
 //! ```
@@ -42,7 +42,7 @@ pub(crate) enum Forbidden {
     PlainHttp,
     /// A rule closes the path.
     ClosedPath,
-    /// The rules read the path in two ways.
+    /// The path could be read in two ways, and a rule could close one of them.
     AmbiguousPath,
     /// The access key is good, but not for this.
     OutOfScope,
@@ -68,8 +68,10 @@ pub(crate) fn decide(
     };
     let covers = |visitor: &Visitor| {
         let name = request.host.name();
-        visitor.may_pass(name, &request.target.path, request.method)
-            && visitor.may_pass(name, request.target.raw, request.method)
+        let readings = request.target.readings();
+        readings
+            .iter()
+            .all(|path| visitor.may_pass(name, path, request.method))
     };
     match (visitor, access) {
         (Some(visitor), _) if covers(visitor) => GateDecision::Allow(Passing::Visitor),
@@ -112,6 +114,31 @@ mod tests {
     }
 
     #[test]
+    fn an_ambiguous_path_passes_where_nothing_depends_on_its_reading() {
+        use GateDecision::{Allow, Challenge, Forbid};
+        let app = application(&["GET /open"], &[]);
+        let owner = Visitor::Owner {
+            session: SessionId::from_bytes([1; 16]),
+        };
+        let (whole, part) = (key("gate:app.example.org"), key("gate:app.example.org/open"));
+        let reading = key("gate:app.example.org:GET");
+        for path in ["/projects/group%2Fname", "/open//x", "/open;x", "/open%2f"] {
+            for (method, visitor, expected) in [
+                ("PUT", Some(&owner), Allow(Passing::Visitor)),
+                ("PUT", Some(&whole), Allow(Passing::Visitor)),
+                ("GET", Some(&reading), Allow(Passing::Visitor)),
+                ("PUT", Some(&reading), Forbid(Forbidden::OutOfScope)),
+                ("GET", Some(&part), Forbid(Forbidden::OutOfScope)),
+                ("GET", None, Challenge(Asker::Script)),
+            ] {
+                let request = request(Scheme::Https, method, path, Asker::Script);
+                let decided = decide(&request, Scheme::Https, Some(&app), visitor);
+                assert_eq!(decided, expected, "{method} {path} {visitor:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_request_gets_its_answer() {
         use GateDecision::{Allow, Challenge, Forbid};
         let app = application(&["GET /open"], &["/closed"]);
@@ -145,6 +172,13 @@ mod tests {
                 Forbid(Forbidden::AmbiguousPath),
             ),
             ("GET", "/%6fpen", page, None, Forbid(Forbidden::AmbiguousPath)),
+            (
+                "GET",
+                "/a%2fb",
+                page,
+                Some(&owner),
+                Forbid(Forbidden::AmbiguousPath),
+            ),
             // GHSA-7rh7-c77v-6434 (CVE-2025-54576): a rule that matched the query.
             ("GET", "/x?/open", page, None, Challenge(page)),
             ("GET", "/api/x", script, Some(&some), Allow(Passing::Visitor)),

@@ -10,15 +10,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tower::ServiceExt as _;
 
-use super::{ACCEPT_PATH, Gate, accept, proxy};
+use super::{ACCEPT_PATH, Gate, OUR_FOLDER, accept, proxy};
 use crate::app::App;
 use crate::http::config::HttpConfig;
 use crate::http::error::HttpError;
 use crate::http::host::{HostNames, the_one_host};
 use crate::http::{layers, limits};
-
-/// Everything below is this server's on every host.
-const OUR_FOLDER: &str = "/.postern/";
 
 /// The applications, and what answers on their hosts.
 #[derive(Clone)]

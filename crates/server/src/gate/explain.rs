@@ -50,7 +50,7 @@ pub(crate) fn explain(gate: &Gate, sign_in: Scheme, question: &Question<'_>) -> 
         )
     })?;
     let target = Target::parse(target)
-        .ok_or("this path could be read in two ways: such a request gets 400, signed in or not")?;
+        .ok_or("no client sends such a path (dot segments, backslashes, broken escapes): it gets 400, signed in or not")?;
     let headers = read_headers(question.headers)?;
     let (client, how) = gate.trusted.client(question.peer, &headers);
     let request = |asker| GateRequest {
@@ -75,7 +75,9 @@ pub(crate) fn explain(gate: &Gate, sign_in: Scheme, question: &Question<'_>) -> 
         path: target.path.to_string(),
         rule: match application.map(|application| application.access(question.method, &target)) {
             None => "none: no application has this host".to_owned(),
-            Some(Err(Ambiguous)) => "the rules read this path in two ways".to_owned(),
+            Some(Err(Ambiguous)) => {
+                "the path could be read in two ways, and one of them may be closed".to_owned()
+            }
             Some(Ok(Access::Open(rule))) => format!("open: {rule}"),
             Some(Ok(Access::Closed(rule))) => format!("closed: {rule}"),
             Some(Ok(Access::SignedIn)) => "none of open and closed: for who is signed in".to_owned(),
@@ -114,7 +116,8 @@ impl Explanation {
     }
 }
 
-fn in_words(decision: GateDecision) -> String {
+/// What whoever asks is told.
+pub(super) fn in_words(decision: GateDecision) -> String {
     match decision {
         GateDecision::Allow(Passing::Visitor) => "200, passes",
         GateDecision::Allow(Passing::Anonymous) => "200, passes as anonymous",
@@ -125,7 +128,7 @@ fn in_words(decision: GateDecision) -> String {
             "401: the sign-in host is reached over https, and this is http"
         }
         GateDecision::Forbid(Forbidden::ClosedPath) => "401: the path is closed",
-        GateDecision::Forbid(Forbidden::AmbiguousPath) => "400: the rules read this path in two ways",
+        GateDecision::Forbid(Forbidden::AmbiguousPath) => "400: the path could be read in two ways",
         GateDecision::Forbid(Forbidden::OutOfScope) => "401: out of the key's scope",
     }
     .to_owned()

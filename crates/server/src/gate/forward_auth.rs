@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use authcore::{BrowserState, Visitor};
+use axum::Extension;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
@@ -21,6 +22,7 @@ use crate::app::App;
 use crate::http::cookies::gate;
 use crate::http::error::{GateRefusal, HttpError};
 use crate::http::error_body::ErrorBody;
+use crate::http::headers::ForAProxy;
 use crate::listener::PeerAddress;
 
 /// For nginx, which knows only yes and no: where a browser is to be sent.
@@ -68,7 +70,7 @@ pub(crate) async fn verify(
         unreadable.into_error(&headers)
     })?;
     match judge(&app, &request, &headers)? {
-        Judged::Passes(passed) => Ok((StatusCode::OK, passed.headers).into_response()),
+        Judged::Passes(passed) => Ok((StatusCode::OK, passed.headers, Extension(ForAProxy)).into_response()),
         Judged::SignsIn(response) => Ok(response),
     }
 }
@@ -142,7 +144,7 @@ pub(crate) fn judge<'a>(
         }
         (GateDecision::Challenge(Asker::Script | Asker::Socket), _) => Err(refused(GateRefusal::SignIn)),
         (GateDecision::Forbid(Forbidden::AmbiguousPath), _) => Err(HttpError::malformed(
-            "the forwarded path could be read in two ways",
+            "the path could be read in two ways, and one of them may be closed",
         )),
         (GateDecision::Forbid(forbidden), _) => {
             tracing::debug!(?forbidden, "not let through the gate");
@@ -252,7 +254,7 @@ fn challenge(
 
 fn sign_in_address(gate: &Gate, request: &GateRequest<'_>, mark: &str) -> String {
     let mut destination = request.url();
-    if destination.len() > DESTINATION_MAX {
+    if destination.len() > DESTINATION_MAX || !request.target.stays_on_its_host() {
         destination = url(request.scheme, &request.host, "/");
     }
     format!(

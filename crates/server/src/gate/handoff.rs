@@ -147,7 +147,9 @@ struct Destination {
 fn destination(gate: &Gate, to: &str) -> Result<Destination, HttpError> {
     let malformed = || HttpError::malformed("that is no address of an application behind this gate");
     let (scheme, host, target) = split_url(to).ok_or_else(malformed)?;
-    let target = Target::parse(target).ok_or_else(malformed)?;
+    let target = Target::parse(target)
+        .filter(Target::stays_on_its_host)
+        .ok_or_else(malformed)?;
     gate.applications.of(&host).ok_or_else(malformed)?;
     Ok(Destination {
         scheme,

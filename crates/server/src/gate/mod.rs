@@ -9,10 +9,12 @@
 
 pub(crate) mod accept;
 pub(crate) mod application;
+pub(crate) mod check;
 pub(crate) mod credential;
 pub(crate) mod decision;
 pub(crate) mod door;
 pub(crate) mod explain;
+pub(crate) mod forgeries;
 pub(crate) mod forward_auth;
 pub(crate) mod handoff;
 pub(crate) mod path;
@@ -24,10 +26,10 @@ pub(crate) mod trusted_proxy;
 use application::Applications;
 use trusted_proxy::TrustedProxies;
 
-/// Where a proxy asks.
-pub(crate) const VERIFY_PATH: &str = "/gate/verify";
+/// Everything below this folder is this server's, on every host of an application.
+const OUR_FOLDER: &str = "/.postern/";
 
-/// Where an application's host takes a browser in. Below this folder every host of an application is ours.
+/// Where an application's host takes a browser in.
 pub(crate) const ACCEPT_PATH: &str = "/.postern/accept";
 
 /// Where a browser is sent to sign in.

@@ -87,6 +87,7 @@ impl Kitchen<'_> {
             ("gate", self.gate.to_string()),
             ("upstream", upstream.to_owned()),
             ("names", self.names(|host| host.name().to_owned(), " ")),
+            ("hosts", self.hosts()),
         ];
         let mut text = template.to_owned();
         for (key, value) in fills.iter().chain(&common) {
@@ -123,13 +124,35 @@ impl Kitchen<'_> {
         names.join(between)
     }
 
-    /// `ADDR:PORT`, or the port alone.
-    fn listen(&self) -> String {
-        let own = match self.scheme {
+    /// A pattern that the `Host` of this application matches and no other's, as [`Host`] reads it: perhaps with the dot of a full name, and
+    /// with its port, where it is not the scheme's own.
+    fn hosts(&self) -> String {
+        let own = self.own_port();
+        let pattern = |host: &Host| {
+            let name = host
+                .name()
+                .replace('.', "\\.")
+                .replace('[', "\\[")
+                .replace(']', "\\]");
+            let port = host
+                .port()
+                .map_or_else(|| format!("(:{own})?"), |port| format!(":{port}"));
+            format!("{name}\\.?{port}")
+        };
+        format!("^({})$", self.names(pattern, "|"))
+    }
+
+    const fn own_port(&self) -> u16 {
+        match self.scheme {
             Scheme::Http => 80,
             Scheme::Https => 443,
-        };
-        let port = self.application.hosts.first().and_then(Host::port).unwrap_or(own);
+        }
+    }
+
+    /// `ADDR:PORT`, or the port alone.
+    fn listen(&self) -> String {
+        let port = self.application.hosts.first().and_then(Host::port);
+        let port = port.unwrap_or(self.own_port());
         self.listen
             .map_or_else(|| port.to_string(), |listen| listen.to_string())
     }
@@ -306,6 +329,21 @@ mod tests {
                 );
                 assert!(page.contains(&file.name), "{proxy:?}: {}", file.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_recipe_takes_the_hosts_of_its_application_and_no_others() {
+        let hosts =
+            ["photos.example.org", "home.lan:8443", "[::1]:81"].map(|host| Host::parse(host).expect(host));
+        let application = Application {
+            hosts: hosts.to_vec(),
+            ..example()
+        };
+        let pattern = r"^(photos\.example\.org\.?(:443)?|home\.lan\.?:8443|\[::1\]\.?:81)$";
+        for proxy in [Proxy::Nginx, Proxy::Caddy, Proxy::Haproxy] {
+            let text = made(proxy, &application, Scheme::Https);
+            assert!(text.contains(pattern), "{proxy:?}: {text}");
         }
     }
 

@@ -178,7 +178,7 @@ impl<'a> GateRequest<'a> {
             return Err(Unreadable::Malformed("the forwarded method is none"));
         }
         let target = Target::parse(target).ok_or(Unreadable::Malformed(
-            "the forwarded path could be read in two ways",
+            "the path has dot segments, backslashes or other things that no client sends",
         ))?;
         Ok(Self {
             form,

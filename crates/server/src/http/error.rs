@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use authcore::{
-    Busy, ChangeError, CreateAccessKeyError, OneUseError, RefreshError, RotationFailed, SettingError,
-    SignInError, StoreError, TooLong, Unauthorized, VerifyError,
+    Busy, ChangeError, CreateAccessKeyError, NotNow, OneUseError, RefreshError, RotationFailed, SettingError,
+    SignInError, Slowed, StoreError, TooLong, Unauthorized, VerifyError,
 };
 use axum::Json;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -59,6 +59,11 @@ pub(crate) enum HttpError {
     UnknownHost,
     /// `429`: try again later.
     Busy {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// `429`: too many wrong passwords.
+    Slowed {
         /// How long to wait.
         retry_after: Duration,
     },
@@ -129,7 +134,17 @@ pub(crate) enum GateRefusal {
 }
 
 impl GateRefusal {
-    const fn text(self) -> &'static str {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::NotListed,
+        Self::NoApplication,
+        Self::PlainHttp,
+        Self::SignIn,
+        Self::ClosedPath,
+        Self::OutOfScope,
+        Self::NotFilled,
+    ];
+
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::NotListed => "the gate answers listed proxies only",
             Self::NoApplication => "no application has this host name",
@@ -173,7 +188,7 @@ impl HttpError {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy { .. } | Self::Slowed { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unreachable { .. } => StatusCode::BAD_GATEWAY,
@@ -183,7 +198,7 @@ impl HttpError {
         }
     }
 
-    fn text(&self) -> Cow<'static, str> {
+    pub(crate) fn text(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Malformed(text) => return text.clone(),
             Self::Conflict(text) => text,
@@ -208,6 +223,7 @@ impl HttpError {
             Self::UnsupportedMediaType => "the body must be JSON",
             Self::UnknownHost => "this server does not answer under that host name",
             Self::Busy { .. } => "too many attempts at once",
+            Self::Slowed { .. } => "too many wrong passwords came in",
             Self::HeadersTooLarge => "the request headers are too large",
             Self::Internal => "something went wrong on the server",
             Self::Unavailable => "the server cannot do this now",
@@ -223,6 +239,10 @@ impl HttpError {
             Self::NotAllowed => "this access key may not do that; sign in, or use a key with another scope",
             Self::CrossSite => "call from a page of this server, or without Origin and Sec-Fetch-Site",
             Self::Busy { .. } => "wait as many seconds as Retry-After says",
+            Self::Slowed { .. } => {
+                "wait as many seconds as Retry-After says, sign in from a browser that signed in here before, or with a link made \
+                 by `postern signin-link` on the server"
+            }
             Self::Unreachable { .. } => "see whether it runs; the server's log says what is wrong",
             Self::Loop => {
                 "the upstream of the application is this server; name the application's own address"
@@ -306,7 +326,7 @@ impl IntoResponse for HttpError {
                 let offer = if offers_basic { BASIC } else { "Bearer" };
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(offer));
             }
-            Self::Busy { retry_after } => {
+            Self::Busy { retry_after } | Self::Slowed { retry_after } => {
                 // Whole seconds, rounded up and at least one: a client that obeys does not come too early.
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -382,6 +402,15 @@ impl From<RotationFailed> for HttpError {
 impl From<Busy> for HttpError {
     fn from(Busy { retry_after }: Busy) -> Self {
         Self::Busy { retry_after }
+    }
+}
+
+impl From<NotNow> for HttpError {
+    fn from(error: NotNow) -> Self {
+        match error {
+            NotNow::Busy(busy) => busy.into(),
+            NotNow::Slowed(Slowed { retry_after }) => Self::Slowed { retry_after },
+        }
     }
 }
 

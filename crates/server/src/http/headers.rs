@@ -1,4 +1,4 @@
-//! The headers of every response: what a browser may do with it (nearly nothing), and that nobody keeps it.
+//! The headers of every response that a browser could see: what it may do with it (nearly nothing), and that nobody keeps it.
 
 use std::sync::Arc;
 
@@ -24,6 +24,10 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// Left on a response by the page's handler: this one is a document that runs the page's own files.
 #[derive(Clone, Copy)]
 pub(crate) struct PageContent;
+
+/// Left on an answer that a proxy takes for a yes and shows to nobody: what a browser may do with it is no question.
+#[derive(Clone, Copy)]
+pub(crate) struct ForAProxy;
 
 /// On every response, whatever the handler said (OWASP ASVS 5.0: 3.4.3 to 3.4.8, 3.5.8).
 const FIXED: [(HeaderName, &str); 6] = [
@@ -54,6 +58,9 @@ pub(crate) async fn on_every_response(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
+    if response.extensions().get::<ForAProxy>().is_some() {
+        return response;
+    }
     put(response.headers_mut(), config.scheme);
     if response.extensions().get::<PageContent>().is_some() {
         let policy = HeaderValue::from_static(PAGE_POLICY);

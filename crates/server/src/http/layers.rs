@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::config::HttpConfig;
@@ -14,18 +15,34 @@ use crate::http::extract::same_origin::require_same_origin;
 use crate::http::limits::Times;
 use crate::http::{access_log, headers, host, limits};
 
-/// Puts the layers around the routes and the fall-backs. Read from the bottom: the last one is the outermost.
+/// Puts the layers around the routes and the fall-backs; the first one is the outermost. One stack, since each layer that a router
+/// is given by itself is a box that every request copies together with all boxes within.
 pub(crate) fn around(routes: Router, config: &Arc<HttpConfig>, times: Times) -> Router {
-    routes
-        .layer(from_fn_with_state(times, limits::unhurried_refusals))
-        .layer(from_fn_with_state(times, limits::bounded_body))
-        .layer(from_fn_with_state(config.clone(), require_same_origin))
-        .layer(from_fn_with_state(times, limits::bounded_time))
-        .layer(from_fn_with_state(config.clone(), host::require_known_host))
-        .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
-        .layer(CatchPanicLayer::custom(after_a_panic))
-        .layer(from_fn(access_log::log_request))
-        .layer(from_fn_with_state(config.clone(), headers::on_every_response))
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(config.clone(), headers::on_every_response))
+            .layer(from_fn(access_log::log_request))
+            .layer(CatchPanicLayer::custom(after_a_panic))
+            .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
+            .layer(from_fn_with_state(config.clone(), host::require_known_host))
+            .layer(from_fn_with_state(times, limits::bounded_time))
+            .layer(from_fn_with_state(config.clone(), require_same_origin))
+            .layer(from_fn_with_state(times, limits::bounded_body))
+            .layer(from_fn_with_state(times, limits::unhurried_refusals)),
+    )
+}
+
+/// The same for what proxies ask before every request: it changes nothing, reads no body and waits for nobody, so that the layers that
+/// bound these have nothing to do.
+pub(crate) fn around_questions(routes: Router, config: &Arc<HttpConfig>) -> Router {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(config.clone(), headers::on_every_response))
+            .layer(from_fn(access_log::log_request))
+            .layer(CatchPanicLayer::custom(after_a_panic))
+            .layer(from_fn_with_state(limits::HEAD, limits::bounded_head))
+            .layer(from_fn_with_state(config.clone(), host::require_known_host)),
+    )
 }
 
 /// The panic's message is on standard error already, from the panic hook; it may hold anything, so it goes nowhere else.

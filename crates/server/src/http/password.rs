@@ -12,6 +12,7 @@ use crate::http::error_body::ErrorBody;
 use crate::http::extract::bearer::Owner;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
+use crate::http::extract::known_device::DeviceCookie;
 
 /// The old and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -114,6 +115,7 @@ pub(crate) async fn put(
     State(app): State<App>,
     Owner { session }: Owner,
     RequestClient(client): RequestClient,
+    device: DeviceCookie,
     Json(body): Json<PasswordBody>,
 ) -> Result<axum::Json<PasswordChanged>, HttpError> {
     let new = AccessPassword::parse(required(body.new_password, "NewPassword")?)?;
@@ -122,7 +124,7 @@ pub(crate) async fn put(
         None => ChangeAuthority::First { session },
         Some(current) => {
             let current = AccessPassword::parse(current)?;
-            let permit = passwords.reserve()?;
+            let permit = passwords.reserve(&client, device.text())?;
             let proof = passwords
                 .verify(permit, current, PasswordUse::ChangePassword, &client)
                 .await

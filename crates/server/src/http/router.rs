@@ -52,8 +52,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(doctor::findings)) //                                  GET doctor
         .routes(routes!(openapi::document)) //                                 GET openapi.json
         .routes(routes!(handoff::hand_off)) //                                 POST gate/handoff
-        // for proxies, and for browsers that they send
-        .routes(routes!(forward_auth::verify)) //                              any /gate/verify
+        // for browsers that proxies send
         .routes(routes!(handoff::page)) //                                     GET /gate/handoff
         // for everybody
         .routes(routes!(jwks::jwks)) //                                        GET /.well-known/jwks.json
@@ -64,6 +63,12 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(page::login)) //                                       GET /login
         .routes(routes!(page::signin)) //                                      GET /signin
         .split_for_parts();
+    // for proxies: the question before every request to an application
+    let (questions, their_document) = OpenApiRouter::new()
+        .routes(routes!(forward_auth::verify)) //                              any /gate/verify
+        .split_for_parts();
+    let document = document.merge_from(their_document);
+    let questions = layers::around_questions(questions.with_state(app.clone()), &config);
     #[expect(
         clippy::expect_used,
         reason = "made of constants of this program, and a test makes it"
@@ -77,7 +82,8 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(Extension(document))
         .with_state(app);
-    layers::around(routes, &config, limits::TIMES).layer(from_fn_with_state(doors, to_their_doors))
+    let routes = layers::around(routes, &config, limits::TIMES).merge(questions);
+    routes.layer(from_fn_with_state(doors, to_their_doors))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl TlsFiles {
     /// See [`TlsFileError`]; each names the file.
     pub(crate) fn load(&self, now: WallTime) -> Result<Identity, TlsFileError> {
         let path = || self.certificate.clone();
-        let chain = self.chain()?;
+        let chain = certificates(&self.certificate)?;
         let key = self.private_key()?;
         let others = chain.clone();
         let identity = match Identity::new(chain, key.clone_key()) {
@@ -114,28 +114,6 @@ impl TlsFiles {
         Ok(identity)
     }
 
-    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
-        let path = || self.certificate.clone();
-        let mut bytes = Vec::new();
-        std::fs::File::open(&self.certificate)
-            .and_then(|file| file.take(MAXIMUM as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|source| TlsFileError::Unreadable { path: path(), source })?;
-        // The file may be the key's too.
-        let bytes = Zeroizing::new(bytes);
-        if bytes.len() > MAXIMUM {
-            return Err(TlsFileError::TooLong { path: path() });
-        }
-        let chain = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|error| TlsFileError::Damaged {
-            path: path(),
-            reason: error.to_string(),
-        })?;
-        if chain.is_empty() {
-            return Err(TlsFileError::NoCertificate { path: path() });
-        }
-        Ok(chain)
-    }
-
     fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsFileError> {
         let path = || self.key.clone();
         let bytes = secret_file::bytes_up_to(&self.key, MAXIMUM)?;
@@ -179,6 +157,32 @@ impl TlsFiles {
     pub(crate) fn state(&self) -> FilesState {
         FilesState([state_of(&self.certificate), state_of(&self.key)])
     }
+}
+
+/// The certificates of a file, one at least, in their order.
+///
+/// # Errors
+/// When it cannot be read, is too long, or holds none; each names the file.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+    let path = || path.to_owned();
+    let mut bytes = Vec::new();
+    std::fs::File::open(path())
+        .and_then(|file| file.take(MAXIMUM as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|source| TlsFileError::Unreadable { path: path(), source })?;
+    // The file may be the key's too.
+    let bytes = Zeroizing::new(bytes);
+    if bytes.len() > MAXIMUM {
+        return Err(TlsFileError::TooLong { path: path() });
+    }
+    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| TlsFileError::Damaged {
+        path: path(),
+        reason: error.to_string(),
+    })?;
+    if found.is_empty() {
+        return Err(TlsFileError::NoCertificate { path: path() });
+    }
+    Ok(found)
 }
 
 /// What the system says of both files. Renames, swapped symbolic links, writes in place and changed permissions all show.

@@ -1,11 +1,9 @@
 //! What is done while there is one thread: everything that the running server must not reach any more, then the sandbox.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use authcore::AuthorityOptions;
 use fieldcrypt::SlotSecret;
-use rustls::RootCertStore;
 
 use crate::backup::{self, SealedTo};
 use crate::cli::arguments::Serve;
@@ -14,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::{logging, prompt};
 use crate::config::data_dir::{DataDir, InUse};
 use crate::config::{Config, TlsSource};
-use crate::gate::proxy::upstream_trust;
+use crate::gate::proxy::Clients;
 use crate::sandbox::{self, InForce, Mode, Reach};
 use crate::service_manager;
 
@@ -29,7 +27,7 @@ pub(in crate::cli) struct Prepared {
     pub(super) secret: SlotSecret,
     pub(super) first: bool,
     pub(super) sealed_to: Option<SealedTo>,
-    pub(super) upstream_trust: Arc<RootCertStore>,
+    pub(super) clients: Clients,
     pub(super) in_force: InForce,
 }
 
@@ -44,6 +42,7 @@ impl Prepared {
         if let TlsSource::Files(files) = &config.tls {
             files.load(authcore::Clock::system().now().wall)?;
         }
+        let clients = Clients::of(&config.applications)?;
         let data = DataDir::made(&config.data_dir)?;
         let in_use = data.lock()?;
         let (listener, address) = listener(config, handed_over)?;
@@ -65,7 +64,6 @@ impl Prepared {
             Err(failure) if config.backup.dir.is_some() => return Err(failure),
             Err(_) => None,
         };
-        let upstream_trust = upstream_trust(&config.applications);
         let in_force = enter_sandbox(config)?;
         Ok(Self {
             data,
@@ -76,7 +74,7 @@ impl Prepared {
             secret: opener.secret,
             first,
             sealed_to,
-            upstream_trust,
+            clients,
             in_force,
         })
     }

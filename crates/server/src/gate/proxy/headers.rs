@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    VIA,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -27,6 +28,9 @@ const OF_ONE_HOP: [&str; 8] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Where a client shows who it is: judged, and put there anew without what is the gate's.
+const CREDENTIALS: [&str; 3] = ["cookie", "authorization", "x-api-key"];
 
 /// The protocol that a request or an answer changes to; only where `Connection` says so too.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -87,23 +91,16 @@ pub(super) fn to_application(
     headers.remove(EXPECT);
     let removed: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| {
-            // Some applications read one spelling for the other.
-            let name = name.as_str().replace('_', "-");
-            is_told_by_proxies(&name)
-                || application
-                    .headers
-                    .iter()
-                    .any(|added| added.name.as_str() == name)
-        })
+        .filter(|name| is_told(name.as_str(), application))
         .cloned()
         .collect();
     for name in removed {
         headers.remove(name);
     }
-    for name in ["cookie", "authorization", "x-api-key"] {
+    for name in CREDENTIALS {
         headers.remove(name);
     }
+    announce_what_may_follow(headers, application)?;
     for (name, value) in told {
         if let Some(name) = name {
             headers.insert(name, value);
@@ -132,6 +129,36 @@ pub(super) fn to_application(
     } else if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    Ok(())
+}
+
+/// Whether an application hears a header of that name from this server and from nobody else.
+fn is_told(name: &str, application: &Application) -> bool {
+    // Some applications read one spelling for the other.
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let mut added = application.headers.iter();
+    is_told_by_proxies(&name) || added.any(|added| added.name.as_str() == name)
+}
+
+/// Fields after the body are sent if they are announced here, and no others are. Some applications read them as if they stood
+/// before it (RFC 9110, section 6.5.1): what is not taken from a client there is not announced.
+fn announce_what_may_follow(headers: &mut HeaderMap, application: &Application) -> Result<(), HttpError> {
+    let fields = headers.get_all(TRAILER).into_iter();
+    let may_follow: Vec<&str> = fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .map(str::trim)
+        .filter(|name| {
+            let spelled = name.to_ascii_lowercase().replace('_', "-");
+            let is_ours = CREDENTIALS.contains(&spelled.as_str()) || OF_ONE_HOP.contains(&spelled.as_str());
+            !is_ours && !is_told(name, application)
+        })
+        .collect();
+    let announced = text(&may_follow.join(", "))?;
+    headers.remove(TRAILER);
+    if !announced.is_empty() {
+        headers.insert(TRAILER, announced);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What outlives its first moment goes on only as long as its visitor is welcome: streams, downloads, uploads, tunnels. A body is
 //! asked for more only while its reader takes what came before, so it is the connection that is cut, from outside.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use authcore::{Authority, Visitor};
 use axum::body::{Body, Bytes};
+use axum::http::Version;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
@@ -90,6 +92,9 @@ impl Flow {
 pub(super) struct Followed {
     body: Body,
     flow: Arc<Flow>,
+    /// Over HTTP/2 a client may call a request off without naming a fault (RFC 9113, section 8.1), and the library gives that for
+    /// an end. The body itself knows better then.
+    knows_its_end: bool,
     _leash: Option<Leash>,
 }
 
@@ -104,10 +109,11 @@ impl Drop for Leash {
 
 impl Followed {
     /// A request's, which ends with its handler.
-    pub(super) fn request(body: Body) -> Self {
+    pub(super) fn request(body: Body, version: Version) -> Self {
         Self {
             body,
             flow: Arc::default(),
+            knows_its_end: version == Version::HTTP_2,
             _leash: None,
         }
     }
@@ -127,6 +133,7 @@ impl Followed {
         Self {
             body,
             flow,
+            knows_its_end: false,
             _leash: Some(Leash(watch.abort_handle())),
         }
     }
@@ -145,7 +152,12 @@ impl hyper::body::Body for Followed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.flow.wanted.store(true, Ordering::Relaxed);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let mut frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() && self.knows_its_end && !self.body.is_end_stream() {
+            frame = Some(Err(axum::Error::new(io::Error::from(
+                io::ErrorKind::UnexpectedEof,
+            ))));
+        }
         self.flow.wanted.store(false, Ordering::Relaxed);
         self.flow.passed.fetch_add(1, Ordering::Relaxed);
         if matches!(frame, Some(Err(_))) {
@@ -177,7 +189,7 @@ mod tests {
     /// In the runtime's own time.
     #[tokio::test(start_paused = true)]
     async fn only_a_reader_who_does_not_take_what_is_there_has_stopped() {
-        let mut body = Followed::request(Body::from("x"));
+        let mut body = Followed::request(Body::from("x"), Version::HTTP_11);
         let flow = body.flow();
         flow.wanted.store(true, Ordering::Relaxed);
         assert!(!stalls_within(&flow, 10).await, "waiting for the application");

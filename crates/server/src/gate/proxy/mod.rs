@@ -10,6 +10,9 @@
 
 mod headers;
 mod leash;
+mod trust;
+
+pub(crate) use trust::{Clients, TrustError};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,16 +26,14 @@ use axum::http::{Method, StatusCode, Uri, Version};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::RootCertStore;
+use hyper_util::client::legacy::ResponseFuture;
+use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::leash::{Flow, Followed, Passer};
-use super::application::{Application, Applications};
+use super::application::Application;
 use super::forward_auth::{Judged, Peer, judge};
 use super::request::{Asker, GateRequest};
 use crate::app::App;
@@ -44,17 +45,8 @@ use crate::http::host::the_one_host;
 use crate::http::{access_log, layers, limits};
 use crate::listener::{CONNECTIONS_MAX, Line};
 
-/// How long an application may take to accept a connection.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-
 /// How long an application may take to begin its answer, from the last byte of the request that it took.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
-
-/// How long an unused connection to an application is kept; shorter than the 5 s after which many servers close theirs.
-const KEPT_TIME: Duration = Duration::from_secs(4);
-
-/// Unused connections kept for each application.
-const KEPT_MAX: usize = 32;
 
 /// Requests of nobody in particular, on open paths, at a time: half of all connections, so that strangers shut nobody out.
 const STRANGERS_MAX: usize = CONNECTIONS_MAX / 2;
@@ -64,7 +56,6 @@ const STRANGERS_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct Passing {
     app: App,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
     strangers: Arc<Semaphore>,
 }
 
@@ -83,52 +74,17 @@ impl Passing {
 pub(crate) fn router(app: &App) -> Router {
     let passing = Passing {
         app: app.clone(),
-        client: client(Arc::clone(&app.upstream_trust)),
         strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
     };
-    Router::new()
-        .fallback(answer)
-        .with_state(passing)
-        .layer(from_fn_with_state(
-            limits::HEAD_OF_APPLICATIONS,
-            limits::bounded_head,
-        ))
-        .layer(CatchPanicLayer::custom(layers::after_a_panic))
-        .layer(from_fn(access_log::log_request))
-}
-
-/// The certificates that this machine trusts, where an application is reached by https; else none.
-pub(crate) fn upstream_trust(applications: &Applications) -> Arc<RootCertStore> {
-    let mut trusted = RootCertStore::empty();
-    let mut upstreams = applications
-        .0
-        .iter()
-        .filter_map(|application| application.upstream.as_deref());
-    if upstreams.any(|upstream| upstream.starts_with("https:")) {
-        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    Arc::new(trusted)
-}
-
-/// A certificate that is not trusted ends the connection.
-fn client(trusted: Arc<RootCertStore>) -> Client<HttpsConnector<HttpConnector>, Body> {
-    let tls = rustls::ClientConfig::builder()
-        .with_root_certificates(trusted)
-        .with_no_client_auth();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT_TIME));
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(KEPT_TIME)
-        .pool_max_idle_per_host(KEPT_MAX)
-        .build(connector)
+    Router::new().fallback(answer).with_state(passing).layer(
+        ServiceBuilder::new()
+            .layer(from_fn(access_log::log_request))
+            .layer(CatchPanicLayer::custom(layers::after_a_panic))
+            .layer(from_fn_with_state(
+                limits::HEAD_OF_APPLICATIONS,
+                limits::bounded_head,
+            )),
+    )
 }
 
 /// An answer of this server's own carries this server's own headers; an application's carries the application's.
@@ -154,7 +110,7 @@ enum Answered {
 }
 
 async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> Result<Answered, HttpError> {
-    let Passing { app, client, .. } = passing;
+    let app = &passing.app;
     // The one would make this server a tunnel to anywhere; the other sends back what the application is told.
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
         return Err(HttpError::MethodNotAllowed);
@@ -183,6 +139,7 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
     };
     let application = passed.application;
     let upstream = application.upstream.as_deref().ok_or(HttpError::NoSuchPath)?;
+    let client = app.clients.to(application).ok_or(HttpError::Internal)?;
     headers::to_application(
         &mut parts.headers,
         &asked,
@@ -197,7 +154,7 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
         Some(visitor) => Passer::Visitor(visitor),
         None => passing.a_stranger()?,
     };
-    let body = Followed::request(body);
+    let body = Followed::request(body, parts.version);
     let sent = body.flow();
     let mut outgoing = Request::new(Body::new(body));
     *outgoing.method_mut() = parts.method.clone();

@@ -14,6 +14,7 @@ use crate::http::error::{Credential, HttpError};
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{self, required};
+use crate::http::extract::known_device::DeviceCookie;
 
 /// The password.
 #[derive(Deserialize, ToSchema)]
@@ -36,11 +37,12 @@ pub(crate) struct IssueSigninTokenBody {
 pub(crate) async fn issue_signin_token(
     State(app): State<App>,
     RequestClient(client): RequestClient,
+    device: DeviceCookie,
     json::Json(body): json::Json<IssueSigninTokenBody>,
 ) -> Result<Response, HttpError> {
     let attempt = AccessPassword::parse(required(body.password, "Password")?)?;
     let authority = &app.authority;
-    let permit = authority.passwords().reserve()?;
+    let permit = authority.passwords().reserve(&client, device.text())?;
     let verified = authority
         .passwords()
         .verify(permit, attempt, PasswordUse::IssueSigninToken, &client)

@@ -13,6 +13,7 @@ use crate::http::error::{Credential, HttpError};
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
+use crate::http::extract::known_device::DeviceCookie;
 use crate::http::host::RequestHost;
 
 /// The password, and whether the session outlives the browser.
@@ -40,11 +41,12 @@ pub(crate) async fn login(
     State(app): State<App>,
     RequestHost(host): RequestHost,
     RequestClient(client): RequestClient,
+    device: DeviceCookie,
     Json(body): Json<LoginBody>,
 ) -> Result<Response, HttpError> {
     let attempt = AccessPassword::parse(required(body.password, "Password")?)?;
     let authority = &app.authority;
-    let permit = authority.passwords().reserve()?;
+    let permit = authority.passwords().reserve(&client, device.text())?;
     let verified = authority
         .passwords()
         .verify(permit, attempt, PasswordUse::SignIn, &client)
@@ -55,5 +57,7 @@ pub(crate) async fn login(
         .start(verified, super::remember(body.remember_me), &client)
         .await
         .map_err(|error| Credential::Login.of_signing_in(error))?;
-    super::signed_in(&app, &host, &tokens)
+    let mut response = super::signed_in(&app, &host, &tokens)?;
+    device.put(&app, &mut response)?;
+    Ok(response)
 }

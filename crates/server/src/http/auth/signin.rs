@@ -11,6 +11,7 @@ use crate::http::error::{Credential, HttpError};
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
+use crate::http::extract::known_device::DeviceCookie;
 use crate::http::host::RequestHost;
 
 /// The token of a sign-in link.
@@ -37,6 +38,7 @@ pub(crate) async fn signin(
     State(app): State<App>,
     RequestHost(host): RequestHost,
     RequestClient(client): RequestClient,
+    device: DeviceCookie,
     Json(body): Json<SigninBody>,
 ) -> Result<Response, HttpError> {
     let token = required(body.signin_token, "SigninToken")?;
@@ -46,5 +48,7 @@ pub(crate) async fn signin(
         .start_with_signin_token(&token, super::remember(body.remember_me), &client)
         .await
         .map_err(|error| Credential::Signin.of_signing_in(error))?;
-    super::signed_in(&app, &host, &tokens)
+    let mut response = super::signed_in(&app, &host, &tokens)?;
+    device.put(&app, &mut response)?;
+    Ok(response)
 }

@@ -21,11 +21,15 @@ use crate::http::host::Host;
 /// How long a challenge may wait for its answer: time to type a password, and to look for it.
 const STATE_LIFE: Duration = Duration::from_secs(600);
 
+/// How long a browser is known: as long as browsers keep any cookie (6265bis, section 5.5).
+const DEVICE_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
+
 /// What the names of this server's cookies begin with, in lower case; none of them reaches an application.
-const OURS: [&[u8]; 4] = [
+const OURS: [&[u8]; 5] = [
     b"__host-postern-",
     b"postern-gate",
     b"postern-state",
+    b"postern-device",
     b"refreshtoken_",
 ];
 
@@ -82,11 +86,34 @@ impl Form {
         self.write(self.state_name(), value, Some(STATE_LIFE))
     }
 
+    /// What a browser that signed in here is known by.
+    pub(crate) fn device_name(&self) -> String {
+        self.name("postern-device")
+    }
+
+    /// The `Set-Cookie` of a known device, which only this host's own page sends along.
+    ///
+    /// # Errors
+    /// As [`Form::write_cookie`].
+    pub(crate) fn write_device(&self, value: &str) -> Result<HeaderValue, HttpError> {
+        self.write_as(self.device_name(), value, Some(DEVICE_LIFE), SameSite::Strict)
+    }
+
     fn write(&self, name: String, value: &str, max_age: Option<Duration>) -> Result<HeaderValue, HttpError> {
+        self.write_as(name, value, max_age, SameSite::Lax)
+    }
+
+    fn write_as(
+        &self,
+        name: String,
+        value: &str,
+        max_age: Option<Duration>,
+        same_site: SameSite,
+    ) -> Result<HeaderValue, HttpError> {
         let mut cookie = Cookie::build((name, value.to_owned()))
             .path("/")
             .http_only(true)
-            .same_site(SameSite::Lax)
+            .same_site(same_site)
             .secure(self.secure)
             .build();
         if let Some(max_age) = max_age {

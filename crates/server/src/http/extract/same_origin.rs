@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::gate::VERIFY_PATH;
 use crate::http::config::{HttpConfig, Scheme};
 use crate::http::error::HttpError;
 use crate::http::host::{Host, RequestHost};
@@ -23,7 +22,7 @@ pub(crate) async fn require_same_origin(
     request: Request,
     next: Next,
 ) -> Result<Response, HttpError> {
-    if changes_state(request.method()) && request.uri().path() != VERIFY_PATH {
+    if changes_state(request.method()) {
         // Without the layer before there is no host, and then nothing is the same origin.
         let host = request
             .extensions()

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::backup::Desk;
+use crate::gate::application::Applications;
+use crate::gate::proxy::Clients;
 use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
 use authcore::{
@@ -89,8 +91,8 @@ impl Server {
             doctor: Arc::new(|_| Vec::new()),
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
+            clients: Clients::of(&Applications::default()).expect("none is read"),
             sockets: events::places(),
-            upstream_trust: Arc::new(rustls::RootCertStore::empty()),
         };
         Self {
             router: router(app.clone()),

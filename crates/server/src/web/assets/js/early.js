@@ -12,6 +12,10 @@
   }
   const drawn = !known && location.pathname !== '/signin';
   if (drawn) dataset.door = 'drawn';
+  // Who presses Enter before there is anybody to take the password is not asked to press it again.
+  addEventListener('keydown', ({ key, target }) => {
+    if (key === 'Enter' && target.id === 'early-password') dataset.door = 'entered';
+  });
   const rest = () => document.head.append(document.getElementById('rest').content);
   addEventListener('DOMContentLoaded', () => {
     // A tab in the background draws no frame.

@@ -65,6 +65,7 @@ const SENTENCES = {
   PasswordRefused: (event) => `A wrong password was refused ${PURPOSES[event.Purpose] ?? ''}`,
   SessionEnded: (event) => `A session ended: ${ENDS[event.Reason] ?? event.Reason}`,
   SessionsEnded: (event) => `${event.Count} sessions ended: ${ENDS[event.Reason] ?? event.Reason}`,
+  ThrottleCleared: () => 'Wrong passwords were forgotten',
   PasswordChanged: () => 'The password was changed',
   SigninTokenIssued: () => 'A sign-in link was made',
   AccessKeyCreated: (event) => `The access key “${event.Name}” was made`,

@@ -4,7 +4,7 @@ import { get, post, remove } from '../auth/api.js';
 import { ActionError, Badge, Button, Card, Empty, Loaded, Notice, PageHead, useAction } from '../parts/basics.js';
 import { ShownOnce } from '../parts/copy.js';
 import { Confirm, Dialog } from '../parts/dialog.js';
-import { Choice, TextField } from '../parts/field.js';
+import { Checkbox, Choice, TextField } from '../parts/field.js';
 import { Icon } from '../parts/icon.js';
 import { useLoad } from '../parts/load.js';
 import { Time } from '../parts/time.js';
@@ -32,7 +32,7 @@ export function AccessKeys() {
   };
   const makeOne = html`<${Button} look="primary" icon="plus" onClick=${() => setMaking(true)}>New access key</${Button}>`;
 
-  return html`<${PageHead} title="Access keys" lead="For scripts and programs that call the API, in the place of the password.">
+  return html`<${PageHead} title="Access keys" lead="For scripts and programs, in the place of the password: for the API, or for an application behind the gate.">
       ${makeOne}
     </${PageHead}>
     <${Card}>
@@ -72,13 +72,24 @@ function Line({ accessKey, revoke }) {
   </li>`;
 }
 
+/** What a key is good for at an application: its host, perhaps one folder of it, perhaps reading only. */
+const gateScope = ({ host, path, reads }) => {
+  const folder = path.trim().replace(/\/+$/, '');
+  return `gate:${host}${folder && !folder.startsWith('/') ? '/' : ''}${folder}${reads ? ':GET' : ''}`;
+};
+
 function NewKey({ close, made }) {
   const [name, setName] = useState('');
   const [scope, setScope] = useState('api:read');
+  const [gate, setGate] = useState({ host: '', path: '', reads: false });
+  const applications = useLoad(() => get('/api/v1/applications'));
+  const addresses = (applications.data?.Applications ?? []).flatMap(({ Addresses }) => Addresses);
+  const hosts = [...new Set(addresses.map((address) => new URL(address).hostname))];
+  const scopes = hosts.length > 0 ? { ...SCOPES, gate: ['An application', 'Pass the gate to a service behind it'] } : SCOPES;
   const [days, setDays] = useState('90');
   const [secret, setSecret] = useState(null);
   const make = useAction(async () => {
-    const answer = await post('/api/v1/access-keys', { Name: name.trim(), Scopes: [scope], ExpiresIn: Number(days) * DAY });
+    const answer = await post('/api/v1/access-keys', { Name: name.trim(), Scopes: [scope === 'gate' ? gateScope({ ...gate, host: gate.host || hosts[0] }) : scope], ExpiresIn: Number(days) * DAY });
     setSecret(answer.Secret);
     made();
   });
@@ -100,13 +111,28 @@ function NewKey({ close, made }) {
       <${TextField} label="Name" hint="What will use it: “backup job”, “dashboard”." value=${name} onInput=${setName} required maxlength="64" autocomplete="off" />
       <fieldset class="options">
         <legend>What it may do</legend>
-        ${Object.entries(SCOPES).map(
+        ${Object.entries(scopes).map(
           ([value, [title, text]]) => html`<label class="option" key=${value}>
             <input type="radio" name="scope" checked=${scope === value} onChange=${() => setScope(value)} />
             <span><strong>${title}</strong><span class="quiet">${text}</span></span>
           </label>`,
         )}
       </fieldset>
+      ${scope === 'gate' &&
+      html`<${Choice}
+          label="Application"
+          value=${gate.host || hosts[0]}
+          options=${hosts.map((host) => [host, host])}
+          onChange=${(host) => setGate({ ...gate, host })}
+        />
+        <${TextField}
+          label="Path"
+          hint="With all below it. Empty: everything."
+          value=${gate.path}
+          onInput=${(path) => setGate({ ...gate, path })}
+          autocomplete="off"
+        />
+        <${Checkbox} label="Reading only" hint="GET and HEAD." checked=${gate.reads} onChange=${(reads) => setGate({ ...gate, reads })} />`}
       <${Choice} label="Good for" value=${days} options=${LIVES} onChange=${setDays} />
       <${ActionError} error=${make.error} />
       <div class="dialog-actions">

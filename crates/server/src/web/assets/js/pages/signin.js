@@ -25,7 +25,13 @@ export function SignIn({ reason }) {
   const form = useRef(null);
   const focus = () => form.current?.querySelector('input:not([aria-hidden])')?.focus();
   // With the form, not after it is painted: whoever types at once is heard.
-  useLayoutEffect(focus, []);
+  useLayoutEffect(() => {
+    focus();
+    const { dataset } = document.documentElement;
+    if (dataset.door !== 'entered') return;
+    dataset.door = 'drawn';
+    form.current.requestSubmit();
+  }, []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -73,9 +79,18 @@ export function SignIn({ reason }) {
   </${Doorstep}>`;
 }
 
+/** Short waits are for want of a place; long ones follow wrong passwords, and then there are other ways in. */
+function again(seconds) {
+  if (!seconds) return 'Try again in a few seconds.';
+  if (seconds < 10) return `Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`;
+  const minutes = Math.ceil(seconds / 60);
+  const wait = seconds < 120 ? `${seconds} seconds` : `${minutes} minutes`;
+  return `Try again in ${wait}, from a browser that signed in here before, or with a link from the server.`;
+}
+
 function inWords(failure) {
   if (failure instanceof ConnectionLost) return 'The server does not answer. Try again in a moment.';
   if (failure.status === 401) return 'That is not the password.';
-  if (failure.status === 429) return `Too many attempts at once. Try again in ${failure.retryAfter ?? 'a few'} seconds.`;
+  if (failure.status === 429) return `Too many attempts. ${again(failure.retryAfter)}`;
   return sentence(failure.message);
 }
