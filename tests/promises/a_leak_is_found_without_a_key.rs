@@ -9,6 +9,7 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::a_second_factor_is_asked_for::Factor;
 use crate::owner::{PASSWORD, signed_in};
 
 /// A folder, and a database of another program in it.
@@ -429,4 +430,29 @@ fn an_age_file_says_to_whom_it_is_encrypted_and_what_is_neither_is_refused() {
         assert_eq!(tested.code, Some(65), "{}", tested.said);
     }
     assert_eq!(leak_test(&folder.path().join("none"), &[]).code, Some(74));
+}
+
+#[test]
+fn the_secret_of_the_second_factor_is_no_finding_and_would_be_one_unsealed() {
+    let (mut postern, held) = signed_in();
+    let factor = Factor::on(&postern, &held.bearer());
+    assert_eq!(postern.stop(), Some(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy.sqlite");
+    std::fs::copy(postern.data_dir().join("postern.sqlite"), &copy).expect("copied");
+    leak_test(&copy, &[]).is_clean();
+    let connection = Connection::open(&copy).expect("opens");
+    let planted = connection.execute(
+        "UPDATE server_state SET value = CAST(?1 AS BLOB) WHERE name = 'second-factor'",
+        [&factor.secret],
+    );
+    assert_eq!(planted, Ok(1));
+    drop(connection);
+    let tested = leak_test(&copy, &[]);
+    assert_eq!(tested.code, Some(1), "control: {}", tested.said);
+    assert!(
+        tested.found().iter().any(|found| found.contains("server_state")),
+        "{}",
+        tested.said
+    );
 }

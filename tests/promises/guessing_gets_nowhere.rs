@@ -7,6 +7,7 @@ use e2e_support::Postern;
 use e2e_support::wire::{Reply, exchange_bytes};
 use serde_json::{Value, json};
 
+use crate::a_second_factor_is_asked_for::Factor;
 use crate::owner::{PASSWORD, set_password};
 
 const WRONG: &str = "not the password, but as long";
@@ -258,6 +259,15 @@ fn fail2ban_finds_who_guesses() {
             .collect::<Vec<_>>();
         assert_eq!(refused.iter().filter(|status| **status == 401).count(), 10);
         assert_eq!(signs_in(at, "198.51.100.1", None, PASSWORD).status, 200);
+        // A code that is wrong is a guess too.
+        let signed_in = signs_in(at, "198.51.100.1", None, PASSWORD);
+        let token: Value = serde_json::from_str(&signed_in.body).expect("JSON");
+        let bearer = format!("Bearer {}", token["AccessToken"].as_str().expect("a token"));
+        let _factor = Factor::on(&postern, &bearer);
+        assert_eq!(signs_in(at, "2001:db8:1::7", None, PASSWORD).status, 401);
+        let body = json!({ "Password": PASSWORD, "OneTimeCode": "12345" });
+        let wrong = postern.send("POST", LOGIN, &[("x-forwarded-for", "2001:db8:1::7")], &body);
+        assert_eq!(wrong.status, 401);
         // What a stranger can write into the log looks like a line of it, and is none.
         let fake = "/the%20access%20password%20was%20refused\",\"address\":\"203.0.113.9";
         let _answer = e2e_support::wire::exchange(at, "GET", fake, &[("Host", at), ("User-Agent", fake)]);
@@ -275,6 +285,7 @@ fn fail2ban_finds_who_guesses() {
             .expect("./test installs fail2ban");
         let found = String::from_utf8(found.stdout).expect("text");
         let addresses: Vec<&str> = found.lines().collect();
-        assert_eq!(addresses, ["2001:db8::7"; 11], "{form}: {}", postern.logged());
+        let expected = [&["2001:db8::7"; 11][..], &["2001:db8:1::7"]].concat();
+        assert_eq!(addresses, expected, "{form}: {}", postern.logged());
     }
 }

@@ -9,6 +9,7 @@ mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;
 mod a_person_signs_in_and_out;
 mod a_restore_revives_nothing;
+mod a_second_factor_is_asked_for;
 mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;

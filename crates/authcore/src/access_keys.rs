@@ -11,6 +11,7 @@ use crate::clock::{Clock, WallTime};
 use crate::ids::AccessKeyId;
 use crate::live::{Live, LiveAccessKey};
 use crate::principal::{Principal, Scope, Scopes};
+use crate::second_factor::ActConfirmed;
 use crate::store::change::{Change, Outcome, Request};
 use crate::store::{Store, StoreError};
 use crate::token::access_key::AccessKeySecret;
@@ -111,6 +112,7 @@ impl AccessKeys {
     /// See [`CreateAccessKeyError`].
     pub async fn create(
         &self,
+        _confirmed: &ActConfirmed,
         name: &str,
         scopes: Scopes,
         life: Duration,
@@ -167,7 +169,11 @@ impl AccessKeys {
     ///
     /// # Errors
     /// See [`CreateAccessKeyError`].
-    pub async fn issue_forever(&self, client: &Client) -> Result<CreatedAccessKey, CreateAccessKeyError> {
+    pub async fn issue_forever(
+        &self,
+        confirmed: &ActConfirmed,
+        client: &Client,
+    ) -> Result<CreatedAccessKey, CreateAccessKeyError> {
         if !self.live.settings().allow_forever_token() {
             return Err(CreateAccessKeyError::Disabled);
         }
@@ -177,7 +183,13 @@ impl AccessKeys {
         let name = format!("forever token {}", self.clock.now().wall.to_rfc3339());
         let scopes = Scopes::new(vec![Scope::Api]).ok_or(CreateAccessKeyError::BadName)?;
         let created = self
-            .create(&name, scopes, Duration::from_secs(365 * 24 * 3600), client)
+            .create(
+                confirmed,
+                &name,
+                scopes,
+                Duration::from_secs(365 * 24 * 3600),
+                client,
+            )
             .await;
         if created.is_err() {
             self.forever_issued.store(false, Ordering::Release);

@@ -21,6 +21,7 @@ use crate::one_use::{OperationTokens, SigninTokens};
 use crate::password::{PASSWORD_ITERATIONS_MIN, PasswordPolicy, PasswordRecord, Passwords};
 use crate::principal::Principal;
 use crate::rotations::Rotations;
+use crate::second_factor::SecondFactors;
 use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
@@ -91,6 +92,7 @@ pub enum Unauthorized {
 /// Everything that decides who gets in, over one database.
 pub struct Authority {
     passwords: Passwords,
+    second_factors: SecondFactors,
     sessions: Sessions,
     signin_tokens: SigninTokens,
     operation_tokens: OperationTokens,
@@ -178,6 +180,12 @@ impl Authority {
         .map_err(|error| OpenError::FirstKeys(format!("the password thread did not start: {error}")))?;
         Ok(Self {
             passwords,
+            second_factors: SecondFactors::new(
+                Arc::clone(&store),
+                Arc::clone(&live),
+                clock.clone(),
+                Arc::clone(&hasher),
+            ),
             sessions: Sessions {
                 store: Arc::clone(&store),
                 live: Arc::clone(&live),
@@ -253,6 +261,12 @@ impl Authority {
     #[must_use]
     pub const fn passwords(&self) -> &Passwords {
         &self.passwords
+    }
+
+    /// The second factor.
+    #[must_use]
+    pub const fn second_factors(&self) -> &SecondFactors {
+        &self.second_factors
     }
 
     /// Sessions.

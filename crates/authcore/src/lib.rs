@@ -25,6 +25,7 @@ mod one_use;
 mod password;
 mod principal;
 mod rotations;
+mod second_factor;
 mod session;
 mod settings;
 mod signing_keys;
@@ -48,11 +49,16 @@ pub use gate::{
 pub use ids::{AccessKeyId, AuditEventId, KnownDeviceId, SessionId, SigningKeyId, TokenId};
 pub use one_use::{OneUseError, OperationTokens, SigninTokenAuthority, SigninTokens};
 pub use password::{
-    AccessPassword, Busy, ChangeAuthority, ChangeError, NotNow, PASSWORD_BYTES_MAX, PASSWORD_ITERATIONS_MAX,
-    PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation, TooLong, VerifyError,
+    AccessPassword, Busy, ChangeAuthority, ChangeError, ConfirmError, NotNow, PASSWORD_BYTES_MAX,
+    PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN, PasswordVerified, Passwords, Permit, PolicyViolation,
+    TooLong, VerifyError,
 };
 pub use principal::{Permission, Principal, Scope, ScopeError, Scopes};
 pub use rotations::Rotations;
+pub use second_factor::{
+    ActConfirmed, ENROLMENT_LIFE, Enrolment, OneTimeCode, RECOVERY_CODES, RecoveryCode, SecondFactorStatus,
+    SecondFactors, SetUpError,
+};
 pub use session::{
     BROWSER_SESSION_IDLE, REFRESH_GRACE, REMEMBERED_SESSION_IDLE, RefreshCredential, RefreshError,
     RefreshNonce, RefreshToken, RefuseReason, Remember, SESSION_ABSOLUTE, SessionView, Sessions, SignInError,

@@ -15,6 +15,7 @@ use crate::access_keys::AccessKeyRecord;
 use crate::clock::WallTime;
 use crate::ids::{AccessKeyId, SessionId};
 use crate::password::PasswordRecord;
+use crate::second_factor::SecondFactor;
 use crate::session::state::Session;
 use crate::session::successor::Successor;
 use crate::settings::SettingValues;
@@ -33,6 +34,7 @@ pub(crate) struct Live {
     settings: RwLock<Arc<SettingValues>>,
     password: RwLock<Arc<PasswordRecord>>,
     throttle: Throttle,
+    second_factor: RwLock<Option<Arc<SecondFactor>>>,
     seen: Cache<[u8; 32], Arc<SeenToken>>,
     /// Goes up when there is something new.
     changes: watch::Sender<u64>,
@@ -124,6 +126,7 @@ pub(crate) struct Loaded {
     pub(crate) settings: SettingValues,
     pub(crate) password: PasswordRecord,
     pub(crate) throttle: ThrottleState,
+    pub(crate) second_factor: Option<Arc<SecondFactor>>,
 }
 
 /// What a committed change does to the view.
@@ -140,6 +143,8 @@ pub(crate) enum LiveChange {
     PutPassword(Box<PasswordRecord>),
     /// Counts that were cleared.
     PutThrottle(Box<ThrottleState>),
+    /// `None`: it is off.
+    PutSecondFactor(Option<Arc<SecondFactor>>),
 }
 
 impl Live {
@@ -151,6 +156,7 @@ impl Live {
             settings: RwLock::new(Arc::new(loaded.settings)),
             password: RwLock::new(Arc::new(loaded.password)),
             throttle: Throttle::new(loaded.throttle),
+            second_factor: RwLock::new(loaded.second_factor),
             seen: Cache::new(SEEN_TOKENS),
             changes: watch::channel(0).0,
         }
@@ -176,6 +182,7 @@ impl Live {
                 LiveChange::PutSettings(values) => *write(&self.settings) = Arc::new(values),
                 LiveChange::PutPassword(record) => *write(&self.password) = Arc::from(record),
                 LiveChange::PutThrottle(state) => self.throttle.take_in(*state),
+                LiveChange::PutSecondFactor(factor) => *write(&self.second_factor) = factor,
             }
         }
     }
@@ -197,6 +204,7 @@ impl Live {
         *write(&self.settings) = Arc::new(loaded.settings);
         *write(&self.password) = Arc::new(loaded.password);
         self.throttle.take_in(loaded.throttle);
+        *write(&self.second_factor) = loaded.second_factor;
         self.put_signing_keys(loaded.signing_keys);
         self.tell_of_changes();
     }
@@ -256,6 +264,11 @@ impl Live {
 
     pub(crate) fn password(&self) -> Arc<PasswordRecord> {
         Arc::clone(&read(&self.password))
+    }
+
+    /// The second factor, if it is on.
+    pub(crate) fn second_factor(&self) -> Option<Arc<SecondFactor>> {
+        read(&self.second_factor).clone()
     }
 
     pub(crate) const fn throttle(&self) -> &Throttle {

@@ -12,6 +12,7 @@ use crate::ids::{SessionId, TokenId};
 use crate::live::Live;
 use crate::password::PasswordVerified;
 use crate::principal::Principal;
+use crate::second_factor::ActConfirmed;
 use crate::session::state::hashed_proof;
 use crate::store::change::{Change, Outcome, Request};
 use crate::store::{Store, StoreError};
@@ -102,8 +103,16 @@ impl OperationTokens {
     /// Makes a token for one operation of the owner. A script gets none: an access key travels where it is needed.
     ///
     /// # Errors
-    /// [`OneUseError::Refused`] for a script.
-    pub fn issue(&self, owner: &Principal, operation: Operation) -> Result<OperationToken, OneUseError> {
+    /// [`OneUseError::Refused`] for a script, and for an operation that is to be confirmed and was not.
+    pub fn issue(
+        &self,
+        owner: &Principal,
+        operation: Operation,
+        confirmed: Option<&ActConfirmed>,
+    ) -> Result<OperationToken, OneUseError> {
+        if operation.is_to_be_confirmed() && confirmed.is_none() {
+            return Err(OneUseError::Refused);
+        }
         let Principal::Owner { session, proof } = owner else {
             return Err(OneUseError::Refused);
         };

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::second_factor::ActConfirmed;
 use crate::store::{
     self, IntegrityOptions, KeyRotation, RotationFailed, RotationProgress, RotationStatus, Store,
 };
@@ -53,7 +54,11 @@ impl Rotations {
     ///
     /// # Errors
     /// See [`RotationFailed`].
-    pub async fn rotate_data(&self, client: &Client) -> Result<(), RotationFailed> {
+    pub async fn rotate_data(
+        &self,
+        _confirmed: &ActConfirmed,
+        client: &Client,
+    ) -> Result<(), RotationFailed> {
         match self.drive(Some(client.clone())) {
             Some(begun) => begun.await.map_err(|_| store::StoreError::Closed)?,
             None => Ok(()),

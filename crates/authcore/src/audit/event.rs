@@ -39,6 +39,14 @@ pub enum PasswordUse {
     IssueSigninToken,
     /// Changing the password.
     ChangePassword,
+    /// Switching the second factor on or off.
+    ChangeSecondFactor,
+    /// Making an access key.
+    CreateAccessKey,
+    /// Making new keys.
+    RotateKeys,
+    /// Taking a backup or an export away.
+    TakeBackup,
 }
 
 /// Why a backup that was due was not made.
@@ -93,6 +101,20 @@ pub enum AuditEvent {
         session: SessionId,
         /// The host.
         host: String,
+    },
+    /// The second factor was switched on.
+    SecondFactorOn,
+    /// The second factor was switched off.
+    SecondFactorOff,
+    /// A recovery code was given in the place of a code of the app.
+    RecoveryCodeUsed {
+        /// How many there are still.
+        left: usize,
+    },
+    /// A wrong one-time code, or one that was used before; where a password is asked for too, it was right.
+    OneTimeCodeRefused {
+        /// Where it was given.
+        purpose: PasswordUse,
     },
     /// Wrong passwords were forgotten by the operator.
     ThrottleCleared,
@@ -193,6 +215,10 @@ impl AuditEvent {
             Self::SessionEnded { .. } => "SessionEnded",
             Self::SessionsEnded { .. } => "SessionsEnded",
             Self::GateOpened { .. } => "GateOpened",
+            Self::SecondFactorOn => "SecondFactorOn",
+            Self::SecondFactorOff => "SecondFactorOff",
+            Self::RecoveryCodeUsed { .. } => "RecoveryCodeUsed",
+            Self::OneTimeCodeRefused { .. } => "OneTimeCodeRefused",
             Self::ThrottleCleared => "ThrottleCleared",
             Self::PasswordChanged => "PasswordChanged",
             Self::SigninTokenIssued => "SigninTokenIssued",

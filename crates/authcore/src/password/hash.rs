@@ -165,7 +165,8 @@ impl PasswordRecord {
     }
 }
 
-/// Proof that the access password was right. Made only by [`super::Passwords::verify`]; good for one step.
+/// Proof that the access password was right, and the one-time code where one is asked for. Made only by
+/// [`super::Passwords::verify`]; good for one step.
 pub struct PasswordVerified {
     generation: u64,
 }

@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::clock::{Clock, WallTime};
 use crate::ids::SessionId;
 use crate::live::Live;
+use crate::second_factor::{ActConfirmed, CodeCheck, CodeRefused, OneTimeCode};
 use crate::store::change::{Change, KeepSessions, Outcome, Request};
 use crate::store::{Store, StoreError};
 use crate::throttle::{Admission, KnownDevice, Slowed, ThrottleStatus};
@@ -35,6 +36,7 @@ pub struct Passwords {
     /// In which second it was said last that somebody was turned away.
     said: AtomicI64,
     lane: KdfLane,
+    codes: CodeCheck,
     policy: PasswordPolicy,
     iterations: u32,
 }
@@ -62,9 +64,36 @@ pub enum VerifyError {
     /// It is not the access password.
     #[error("the access password is wrong")]
     Wrong,
+    /// The password, where one was asked for, is right; the second factor is on and no one-time code was given.
+    #[error("a one-time code is needed")]
+    CodeNeeded,
+    /// The password, where one was asked for, is right; the one-time code is not, or was used before.
+    #[error("the one-time code is wrong, or was used before")]
+    CodeWrong,
     /// The store could not be asked or told.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A dangerous act was not confirmed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// There were too many wrong ones.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// The one-time code is missing or wrong, or the store did not take it.
+    #[error(transparent)]
+    Refused(#[from] VerifyError),
+}
+
+impl From<CodeRefused> for VerifyError {
+    fn from(refused: CodeRefused) -> Self {
+        match refused {
+            CodeRefused::Needed => Self::CodeNeeded,
+            CodeRefused::Wrong => Self::CodeWrong,
+            CodeRefused::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// A password was not changed.
@@ -118,6 +147,12 @@ impl Passwords {
         policy: PasswordPolicy,
         iterations: u32,
     ) -> std::io::Result<Self> {
+        let codes = CodeCheck {
+            store: Arc::clone(&store),
+            live: Arc::clone(&live),
+            clock: clock.clone(),
+            hasher: Arc::clone(&hasher),
+        };
         Ok(Self {
             store,
             live,
@@ -125,6 +160,7 @@ impl Passwords {
             hasher,
             said: AtomicI64::new(0),
             lane: KdfLane::start()?,
+            codes,
             policy,
             iterations,
         })
@@ -200,14 +236,20 @@ impl Passwords {
         self.policy.check(candidate)
     }
 
-    /// Checks a password. A right one whose hash was made with fewer iterations than configured is hashed anew.
+    /// Checks a password, and the one-time code where the second factor is on: under one permit, and the code only after the
+    /// password was right. A right password whose hash was made with fewer iterations than configured is hashed anew.
     ///
     /// # Errors
-    /// [`VerifyError::Wrong`], written down as an audit event.
+    /// [`VerifyError::Wrong`] and [`VerifyError::CodeWrong`], written down as audit events.
+    ///
+    /// # Security
+    /// Who gives the right password without a right code learns that it is right: that cannot be helped where codes are asked for
+    /// one after the other. It does not forget the failed tries before it, so codes cannot be guessed without end.
     pub async fn verify(
         &self,
         permit: Permit,
         attempt: AccessPassword,
+        code: Option<OneTimeCode>,
         purpose: PasswordUse,
         client: &Client,
     ) -> Result<PasswordVerified, VerifyError> {
@@ -236,11 +278,10 @@ impl Passwords {
                 .await?;
             return Err(VerifyError::Wrong);
         }
-        if let Some(throttle) = self.live.throttle().succeeded(&admission) {
-            // Nobody waits: where it is lost, what is kept is the stricter.
-            let throttle = Box::new(throttle);
-            self.store.write_later(request(Change::KeepThrottle { throttle }));
-        }
+        self.codes
+            .check(&admission, code.as_ref(), purpose, client)
+            .await?;
+        self.succeeded(&admission, client);
         if let Some(hash) = checked.upgraded {
             let record = record.with_hash(hash);
             self.store
@@ -250,6 +291,47 @@ impl Passwords {
                 .await?;
         }
         Ok(PasswordVerified::new(record.generation))
+    }
+
+    /// Asks for a fresh one-time code before a dangerous act of who is signed in, where the second factor is on. A wrong one
+    /// counts as a wrong password does.
+    ///
+    /// # Errors
+    /// See [`ConfirmError`].
+    pub async fn confirm(
+        &self,
+        code: Option<OneTimeCode>,
+        act: PasswordUse,
+        client: &Client,
+        device: Option<&str>,
+    ) -> Result<ActConfirmed, ConfirmError> {
+        // The command line may have switched it a moment ago.
+        self.store.catch_up().await.map_err(VerifyError::from)?;
+        if self.codes.is_on() {
+            // Where none is given, nothing is tried.
+            let code = code.ok_or(VerifyError::CodeNeeded)?;
+            let Permit {
+                place: _place,
+                admission,
+            } = self.reserve(client, device)?;
+            let checked = self.codes.check(&admission, Some(&code), act, client).await;
+            checked.map_err(VerifyError::from)?;
+            self.succeeded(&admission, client);
+        }
+        Ok(ActConfirmed::new())
+    }
+
+    /// Forgets what came before the right password, or the right code.
+    fn succeeded(&self, admission: &Admission, client: &Client) {
+        if let Some(throttle) = self.live.throttle().succeeded(admission) {
+            // Nobody waits: where it is lost, what is kept is the stricter.
+            let throttle = Box::new(throttle);
+            self.store.write_later(Request {
+                change: Change::KeepThrottle { throttle },
+                client: client.clone(),
+                now: self.clock.now(),
+            });
+        }
     }
 
     /// Sets a new password and, in the same transaction, ends every other session.

@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::clock::{Clock, WallTime};
 use crate::ids::SigningKeyId;
 use crate::live::Live;
+use crate::second_factor::ActConfirmed;
 use crate::store::change::{Change, Request};
 use crate::store::{Store, StoreError};
 use crate::token::jwt::SigningPair;
@@ -61,7 +62,11 @@ impl SigningKeys {
     ///
     /// # Errors
     /// When it could not be committed.
-    pub async fn rotate(&self, client: &Client) -> Result<SigningKeyId, StoreError> {
+    pub async fn rotate(
+        &self,
+        _confirmed: &ActConfirmed,
+        client: &Client,
+    ) -> Result<SigningKeyId, StoreError> {
         let key = NewSigningKey::random()?;
         let kid = key.kid.clone();
         let request = Request {

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::change::{Change, Outcome, Request};
 use super::{
-    StoreError, access_keys, audit, passwords, sessions, settings, signin_tokens, signing_keys, spent_tokens,
-    throttle, tls_keys,
+    StoreError, access_keys, audit, passwords, second_factor, sessions, settings, signin_tokens,
+    signing_keys, spent_tokens, throttle, tls_keys,
 };
 use crate::audit::event::AuditEvent;
 use crate::live::{Live, LiveChange};
@@ -110,5 +110,15 @@ pub(super) fn apply(
             Ok(Outcome::Done)
         }
         Change::ClearThrottle => throttle::clear(connection, room, request),
+        Change::SwitchOnSecondFactor { factor } => {
+            second_factor::switch_on(connection, room, request, factor)
+        }
+        Change::SwitchOffSecondFactor => second_factor::switch_off(connection, room, request),
+        Change::SpendOneTimeCode { factor, spent } => {
+            second_factor::spend(connection, room, request, factor, spent)
+        }
+        Change::RefuseOneTimeCode { purpose, throttle } => {
+            second_factor::refuse(connection, room, request, *purpose, throttle)
+        }
     }
 }

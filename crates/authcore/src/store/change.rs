@@ -1,11 +1,14 @@
 //! What callers may ask the writer to do: typed changes, never SQL. Each is one entry of a transaction.
 
+use std::sync::Arc;
+
 use crate::access_keys::AccessKeyRecord;
 use crate::audit::event::{AuditEvent, PasswordUse, SessionEnd};
 use crate::client::Client;
 use crate::clock::{Moment, WallTime};
 use crate::ids::{AccessKeyId, SessionId, TokenId};
 use crate::password::PasswordRecord;
+use crate::second_factor::{SecondFactor, Spent};
 use crate::session::state::Session;
 use crate::session::successor::Successor;
 use crate::signing_keys::NewSigningKey;
@@ -114,6 +117,21 @@ pub(crate) enum Change {
         throttle: Box<ThrottleState>,
     },
     ClearThrottle,
+    /// Taken when it is on already.
+    SwitchOnSecondFactor {
+        factor: Arc<SecondFactor>,
+    },
+    SwitchOffSecondFactor,
+    /// Taken when the code was used meanwhile, stale when it is of a factor that is no more.
+    SpendOneTimeCode {
+        factor: Arc<SecondFactor>,
+        spent: Spent,
+    },
+    /// A wrong one-time code, and the counts with it.
+    RefuseOneTimeCode {
+        purpose: PasswordUse,
+        throttle: Box<ThrottleState>,
+    },
 }
 
 impl Change {

@@ -1,6 +1,7 @@
 //! Reads everything the in-memory view holds, and the JSON form of sealed records.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use fieldcrypt::{SealedColumn, Vault};
 use rusqlite::Connection;
@@ -8,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{StoreError, access_keys, passwords, sessions, settings, signing_keys, throttle};
+use super::{StoreError, access_keys, passwords, second_factor, sessions, settings, signing_keys, throttle};
 use crate::clock::WallTime;
 use crate::live::Loaded;
 
@@ -24,6 +25,7 @@ pub(super) fn everything(
         settings: settings::load(connection, vault)?,
         password: passwords::load(connection, vault)?,
         throttle: throttle::load(connection, vault)?,
+        second_factor: second_factor::load(connection, vault)?.map(Arc::new),
     })
 }
 

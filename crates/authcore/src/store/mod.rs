@@ -25,6 +25,7 @@ mod pending_keys;
 mod purge;
 mod restore;
 mod rotation;
+mod second_factor;
 mod server_state;
 mod sessions;
 mod settings;

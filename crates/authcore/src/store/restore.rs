@@ -13,17 +13,19 @@ use rusqlite::Connection;
 use super::integrity::{Guard, IntegrityOptions};
 use super::snapshot::access_keys;
 use super::{
-    OpenError, StoreError, audit, connect, server_state, sessions, signin_tokens, signing_keys, spent_tokens,
+    OpenError, StoreError, audit, connect, second_factor, server_state, sessions, signin_tokens,
+    signing_keys, spent_tokens,
 };
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::authority::AuthorityOptions;
 use crate::client::Client;
 use crate::clock::WallTime;
 use crate::ids::{AccessKeyId, SigningKeyId};
+use crate::second_factor::SecondFactor;
 use crate::signing_keys::NewSigningKey;
 
 /// What the database that is to be replaced says, as far as it still says anything.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct CurrentDatabase {
     /// The install it belongs to.
     pub install_id: Option<[u8; 16]>,
@@ -32,6 +34,8 @@ pub struct CurrentDatabase {
     /// How far its integrity seal has come; `None` when no secret opens it.
     pub counter: Option<u64>,
     highest: Option<WallTime>,
+    /// The second factor; `None` when it is off, or no secret opens the database.
+    second_factor: Option<SecondFactor>,
 }
 
 /// What was ended in a restored copy.
@@ -45,6 +49,9 @@ pub struct Ended {
     pub access_keys_kept: Vec<String>,
     /// Whether there was a current database to tell by which were revoked.
     pub access_keys_compared: bool,
+    /// Recovery codes of the second factor that are no more, as they were used since, or may have been; `None` where the second
+    /// factor is off.
+    pub recovery_codes_dropped: Option<usize>,
     /// The key that signs from now on.
     pub kid: SigningKeyId,
 }
@@ -74,6 +81,7 @@ pub(crate) fn survey(path: &Path, secrets: &[&SlotSecret]) -> CurrentDatabase {
                 current.highest = server_state::highest_wall_time(&connection, &vault)
                     .ok()
                     .flatten();
+                current.second_factor = second_factor::load(&connection, &vault).ok().flatten();
                 break;
             }
             Err(UnlockError::WrongSecret) => {}
@@ -116,6 +124,8 @@ pub(crate) fn end_everything(
         signing_keys::delete_all(transaction)?;
         signing_keys::insert(transaction, &vault, &key, now)?;
         let (dropped, kept) = drop_revoked(transaction, current)?;
+        let before = current.second_factor.as_ref();
+        let recovery_codes_dropped = second_factor::put_back(transaction, &vault, before, highest)?;
         server_state::put_highest_wall_time(transaction, &vault, highest)?;
         let client = Client::local();
         let write = |event| audit::write(transaction, &vault, &client, now, event);
@@ -131,6 +141,7 @@ pub(crate) fn end_everything(
             access_keys_dropped: dropped,
             access_keys_kept: kept,
             access_keys_compared: current.access_keys.is_some(),
+            recovery_codes_dropped,
             kid: key.kid.clone(),
         })
     })?;

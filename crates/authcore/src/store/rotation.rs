@@ -14,8 +14,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::integrity::Guard;
 use super::{
-    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, sessions,
-    signin_tokens, signing_keys, tls_keys,
+    IntegrityOptions, OpenError, Opened, Store, StoreError, audit, pending_keys, purge, second_factor,
+    sessions, signin_tokens, signing_keys, tls_keys,
 };
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::authority::AuthorityOptions;
@@ -145,6 +145,14 @@ impl KeyRotation {
         let mut slots = Vault::slots(&self.connection)?;
         slots.retain(|slot| slot.id != opened);
         Ok(slots)
+    }
+
+    /// Whether the second factor is on.
+    ///
+    /// # Errors
+    /// See [`RotationFailed`].
+    pub fn has_second_factor(&self) -> Result<bool, RotationFailed> {
+        Ok(second_factor::load(&self.connection, &self.vault)?.is_some())
     }
 
     /// The kinds of key that a rotation of several kinds, broken off, has not come to.

@@ -99,6 +99,7 @@ pub(crate) enum TokenUse {
     HandoffCode,
     BrowserState,
     KnownDevice,
+    RecoveryCode,
 }
 
 impl TokenUse {
@@ -114,6 +115,7 @@ impl TokenUse {
             Self::HandoffCode => b"postern/v1/token/handoff-code\0",
             Self::BrowserState => b"postern/v1/token/browser-state\0",
             Self::KnownDevice => b"postern/v1/token/known-device\0",
+            Self::RecoveryCode => b"postern/v1/token/recovery-code\0",
         }
     }
 }
@@ -132,9 +134,14 @@ impl TokenHasher {
 
     /// HMAC-SHA256 (RFC 2104) of the token, separated by use.
     pub(crate) fn hash(&self, what: TokenUse, token: &PlainToken) -> HashedToken {
+        self.hash_bytes(what, token.expose_bytes())
+    }
+
+    /// The same of a token of another length, which is one length for each use.
+    pub(crate) fn hash_bytes(&self, what: TokenUse, token: &[u8]) -> HashedToken {
         let mut mac = self.0.clone();
         mac.update(what.label());
-        mac.update(token.expose_bytes());
+        mac.update(token);
         HashedToken(mac.finalize().into_bytes().into())
     }
 }

@@ -36,6 +36,15 @@ impl Operation {
         }
     }
 
+    /// Whether it takes away what a thief would come for, so that a second factor is asked for before.
+    #[must_use]
+    pub const fn is_to_be_confirmed(self) -> bool {
+        match self {
+            Self::Export | Self::Backup => true,
+            Self::BugReport | Self::WebSocket => false,
+        }
+    }
+
     /// The operation of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

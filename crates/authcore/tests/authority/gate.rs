@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use authcore::{
-    ASSERTION_LIFE, BROWSER_SESSION_IDLE, BrowserState, Client, Entered, GateCookie, HANDOFF_CODE_LIFE,
-    HandoffCode, HandoffError, Remember, SESSION_ABSOLUTE, Scope, Scopes, SessionId, SigninTokenAuthority,
-    TokenSet, Visitor,
+    ASSERTION_LIFE, ActConfirmed, BROWSER_SESSION_IDLE, BrowserState, Client, Entered, GateCookie,
+    HANDOFF_CODE_LIFE, HandoffCode, HandoffError, Remember, SESSION_ABSOLUTE, Scope, Scopes, SessionId,
+    SigninTokenAuthority, TokenSet, Visitor,
 };
 
 use data_encoding::BASE64URL_NOPAD;
@@ -232,7 +232,7 @@ async fn an_assertion_is_for_one_host_for_a_minute_and_opens_nothing_here() {
     house
         .authority
         .signing_keys()
-        .rotate(&browser())
+        .rotate(&ActConfirmed::by_operator(), &browser())
         .await
         .expect("rotated");
     assert_ne!(
@@ -285,7 +285,10 @@ async fn an_access_key_passes_the_gate_within_its_scope_and_opens_no_api() {
         let scopes = Scopes::new(vec![Scope::from_name(scope).expect("a scope")]).expect("one");
         let life = Duration::from_secs(3600);
         let keys = house.authority.access_keys();
-        let created = keys.create(name, scopes, life, &browser()).await.expect("made");
+        let created = keys
+            .create(&ActConfirmed::by_operator(), name, scopes, life, &browser())
+            .await
+            .expect("made");
         created.secret.expose_text().to_string()
     };
     let gate = make("gate", "gate:app.example.org/api:GET").await;

@@ -144,6 +144,6 @@ pub(crate) async fn verify(
     let permit = authority.passwords().reserve(&browser(), None).expect("free");
     authority
         .passwords()
-        .verify(permit, password(text), PasswordUse::SignIn, &browser())
+        .verify(permit, password(text), None, PasswordUse::SignIn, &browser())
         .await
 }

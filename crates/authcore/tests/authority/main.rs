@@ -6,6 +6,7 @@ mod house;
 mod other_processes;
 mod passwords;
 mod refresh;
+mod second_factor;
 mod thief;
 mod tls_keys;
 mod tokens;

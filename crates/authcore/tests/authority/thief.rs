@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use authcore::{Authority, ChangeAuthority, Client, OpenError, Scope, Scopes};
+use authcore::{ActConfirmed, Authority, ChangeAuthority, Client, OpenError, Scope, Scopes};
 use fieldcrypt::SlotSecret;
 
 use crate::house::{FIELD, Held, House, PASSWORD, browser, good, options, password};
@@ -111,7 +111,13 @@ async fn a_thief_finds_no_secret_in_any_file() {
     let scopes = Scopes::new(vec![Scope::Api]).expect("one");
     let key = authority
         .access_keys()
-        .create("script", scopes, Duration::from_secs(86_400), &browser())
+        .create(
+            &ActConfirmed::by_operator(),
+            "script",
+            scopes,
+            Duration::from_secs(86_400),
+            &browser(),
+        )
         .await;
     let key = key.expect("made").secret.expose_text().to_string();
     secrets.extend(key.split('_').map(str::to_owned).filter(|part| part.len() > 20));

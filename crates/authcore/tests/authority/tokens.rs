@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use authcore::{
-    Authority, AuthorityOptions, Client, OneUseError, Operation, Permission, Principal, Remember, Scope,
-    Scopes, SignInError, SigninTokenAuthority,
+    ActConfirmed, Authority, AuthorityOptions, Client, OneUseError, Operation, Permission, Principal,
+    Remember, Scope, Scopes, SignInError, SigninTokenAuthority,
 };
 
 use fieldcrypt::SlotSecret;
@@ -105,7 +105,9 @@ async fn an_operation_token_is_good_once_for_its_operation_only() {
         .authenticate(tokens.access_token.expose_str())
         .expect("good");
     let operations = house.authority.operation_tokens();
-    let token = operations.issue(&owner, Operation::Backup).expect("issued");
+    let token = operations
+        .issue(&owner, Operation::Backup, Some(&ActConfirmed::by_operator()))
+        .expect("issued");
     assert!(
         house.authority.authenticate(token.expose_str()).is_err(),
         "it is no access token"
@@ -135,7 +137,9 @@ async fn an_operation_token_is_good_once_for_its_operation_only() {
             .await
             .is_err()
     );
-    let late = operations.issue(&owner, Operation::Backup).expect("issued");
+    let late = operations
+        .issue(&owner, Operation::Backup, Some(&ActConfirmed::by_operator()))
+        .expect("issued");
     house.clock.advance(Duration::from_secs(60));
     assert!(
         operations
@@ -152,13 +156,25 @@ async fn an_access_key_is_good_within_its_scope_until_it_is_revoked_or_expires()
     let scopes = || Scopes::new(vec![Scope::ApiRead]).expect("one");
     let life = Duration::from_secs(3600);
     let created = keys
-        .create("backup script", scopes(), life, &browser())
+        .create(
+            &ActConfirmed::by_operator(),
+            "backup script",
+            scopes(),
+            life,
+            &browser(),
+        )
         .await
         .expect("made");
     assert!(
-        keys.create("backup script", scopes(), life, &browser())
-            .await
-            .is_err(),
+        keys.create(
+            &ActConfirmed::by_operator(),
+            "backup script",
+            scopes(),
+            life,
+            &browser()
+        )
+        .await
+        .is_err(),
         "a name is taken once"
     );
     let text = created.secret.expose_text().to_string();
@@ -168,7 +184,7 @@ async fn an_access_key_is_good_within_its_scope_until_it_is_revoked_or_expires()
         house
             .authority
             .operation_tokens()
-            .issue(&who, Operation::Backup)
+            .issue(&who, Operation::Backup, Some(&ActConfirmed::by_operator()))
             .is_err()
     );
     let house = house.restarted();
@@ -180,7 +196,13 @@ async fn an_access_key_is_good_within_its_scope_until_it_is_revoked_or_expires()
     assert!(house.authority.authenticate(&text).is_err(), "expired");
     let keys = house.authority.access_keys();
     let created = keys
-        .create("another", scopes(), life, &browser())
+        .create(
+            &ActConfirmed::by_operator(),
+            "another",
+            scopes(),
+            life,
+            &browser(),
+        )
         .await
         .expect("made");
     let text = created.secret.expose_text().to_string();
@@ -196,7 +218,7 @@ async fn tokens_signed_before_a_rotation_stay_good_and_both_keys_are_published()
     house
         .authority
         .signing_keys()
-        .rotate(&Client::local())
+        .rotate(&ActConfirmed::by_operator(), &Client::local())
         .await
         .expect("rotated");
     assert!(house.is_good(&before));

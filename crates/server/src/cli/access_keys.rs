@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authcore::{Client, Scope, Scopes};
+use authcore::{ActConfirmed, Client, Scope, Scopes};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -55,7 +55,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             let created = context
                 .with_authority(async |authority| {
                     let keys = authority.access_keys();
-                    Ok(keys.create(&name, scopes, expires, &Client::local()).await?)
+                    Ok(keys
+                        .create(
+                            &ActConfirmed::by_operator(),
+                            &name,
+                            scopes,
+                            expires,
+                            &Client::local(),
+                        )
+                        .await?)
                 })
                 .await?;
             let secret = created.secret.expose_text();

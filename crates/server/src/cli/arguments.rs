@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    access_keys, backup, completions, config, gate, keys, leak_test, password, sessions, settings, slots,
-    throttle, tls,
+    access_keys, backup, completions, config, gate, keys, leak_test, password, second_factor, sessions,
+    settings, slots, throttle, tls,
 };
 use crate::config::Flags;
 
@@ -85,6 +85,9 @@ pub(super) enum Command {
     /// The access password
     #[command(subcommand)]
     Password(password::Command),
+    /// One-time codes of an authenticator app, asked for after the password
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
     /// Make a one-use sign-in link, beside a running server or without one
     SigninLink(SigninLink),
     /// Ask the running server for an access token, for scripts
@@ -145,6 +148,7 @@ impl Command {
                 ..flags
             },
             Self::Password(_)
+            | Self::SecondFactor(_)
             | Self::Sessions(_)
             | Self::Throttle(_)
             | Self::AccessKeys(_)
@@ -201,6 +205,9 @@ pub(super) struct Token {
     /// A file with the access password, or - for standard input [default: it is asked for]
     #[arg(long, value_name = "PATH")]
     pub(super) password_file: Option<PathBuf>,
+    /// While the second factor is on: a code of the app, or a recovery code [default: it is asked for]
+    #[arg(long, value_name = "CODE")]
+    pub(super) one_time_code: Option<String>,
     /// Where the server is [default: the address it listens on]
     #[arg(long, value_name = "BASE")]
     url: Option<String>,

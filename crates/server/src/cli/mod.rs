@@ -16,6 +16,7 @@ mod output;
 mod password;
 mod progress;
 mod prompt;
+mod second_factor;
 mod serve;
 mod sessions;
 mod settings;
@@ -99,6 +100,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::SigninLink(arguments) => signin_link::run(&context, &arguments).await,
             Command::Token(arguments) => token::run(&context, &arguments),
             Command::Sessions(command) => sessions::run(&context, command).await,
+            Command::SecondFactor(command) => second_factor::run(&context, command).await,
             Command::Throttle(command) => throttle::run(&context, command).await,
             Command::AccessKeys(command) => access_keys::run(&context, command).await,
             Command::Settings(command) => settings::run(&context, command).await,

@@ -33,18 +33,38 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
         agent = agent.tls_config(tls(&trusted(context, arguments.ca.as_deref())?));
     }
     let agent = ureq::Agent::new_with_config(agent.build());
-    let mut answer = agent
-        .post(format!("{base}/api/v1/auth/login"))
-        .header("user-agent", "postern token")
-        .send_json(json!({ "Password": password.expose_str() }))
-        .map_err(unreachable)?;
-    let status = answer.status().as_u16();
-    let body: Value = answer.body_mut().read_json().unwrap_or_default();
+    let sign_in = |code: Option<&str>| -> Result<(u16, Value), Failure> {
+        let mut body = json!({ "Password": password.expose_str() });
+        if let (Some(code), Some(members)) = (code, body.as_object_mut()) {
+            members.insert("OneTimeCode".to_owned(), json!(code));
+        }
+        let mut answer = agent
+            .post(format!("{base}/api/v1/auth/login"))
+            .header("user-agent", "postern token")
+            .send_json(body)
+            .map_err(unreachable)?;
+        let body = answer.body_mut().read_json().unwrap_or_default();
+        Ok((answer.status().as_u16(), body))
+    };
+    let (mut status, mut body) = sign_in(arguments.one_time_code.as_deref())?;
+    if status == 401 && needs_code(&body) && arguments.one_time_code.is_none() && prompt::somebody_is_there()
+    {
+        let code = prompt::or_nothing("One-time code")?;
+        (status, body) = sign_in(code.as_ref().map(|code| code.as_str()))?;
+    }
     match (status, body.get("AccessToken").and_then(Value::as_str)) {
         (200, Some(token)) => context.output.answer(
             &json!({ "AccessToken": token, "ExpiresIn": context.config.access_token_life.as_secs() }),
             token,
         ),
+        (401, _) if needs_code(&body) => {
+            let text = body.get("Error").and_then(Value::as_str);
+            Err(Failure::new(
+                Exit::Permission,
+                text.unwrap_or("a one-time code is needed").to_lowercase(),
+            )
+            .hint("give a code of the authenticator app, or a recovery code, with --one-time-code"))
+        }
         (401, _) => Err(Failure::new(Exit::Permission, "the access password is wrong")),
         (429, _) => Err(Failure::new(
             Exit::TryLater,
@@ -55,6 +75,11 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
             format!("what answers at {base} gave status {status} and no access token"),
         )),
     }
+}
+
+/// Whether the password is right and the second factor is on.
+fn needs_code(body: &Value) -> bool {
+    body.get("Needs").and_then(Value::as_str) == Some("OneTimeCode")
 }
 
 /// Whom to trust: the authority in the file, else the one in the database, else what this machine trusts.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use authcore::audit::event::PasswordUse;
 use authcore::{ACCESS_KEY_LIFE, Scope, Scopes};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use crate::http::error_body::ErrorBody;
 use crate::http::extract::bearer::{Owner, Reader};
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
+use crate::http::extract::one_time_code::Confirming;
 use crate::http::extract::path::Segment;
 use crate::shapes::access_keys::{AccessKeyCreated, AccessKeyList};
 
@@ -29,6 +31,8 @@ pub(crate) struct AccessKeyBody {
     scopes: Option<Vec<String>>,
     /// Seconds until it ends, at most 366 days; absent: 90 days.
     expires_in: Option<u64>,
+    /// While the second factor is on: six digits of the authenticator app, or a recovery code.
+    one_time_code: Option<String>,
 }
 
 /// List the access keys, without their secrets.
@@ -48,6 +52,7 @@ pub(crate) async fn list(State(app): State<App>, _reader: Reader) -> axum::Json<
     responses(
         (status = 201, description = "Made; the secret is shown this once", body = AccessKeyCreated<'static>),
         (status = 400, description = "Name, scopes or life are refused", body = ErrorBody),
+        (status = 401, description = "A one-time code is missing or wrong, with `Needs`", body = ErrorBody),
         (status = 403, description = "An access key makes no access keys", body = ErrorBody),
         (status = 409, description = "The name is taken", body = ErrorBody),
     ),
@@ -55,7 +60,7 @@ pub(crate) async fn list(State(app): State<App>, _reader: Reader) -> axum::Json<
 pub(crate) async fn create(
     State(app): State<App>,
     _owner: Owner,
-    RequestClient(client): RequestClient,
+    confirming: Confirming,
     Json(body): Json<AccessKeyBody>,
 ) -> Result<Response, HttpError> {
     let name = required(body.name, "Name")?;
@@ -70,10 +75,12 @@ pub(crate) async fn create(
     };
     let scopes = scopes.ok_or_else(|| HttpError::malformed("an access key has at least one scope"))?;
     let life = body.expires_in.map_or(ACCESS_KEY_LIFE, Duration::from_secs);
+    let act = PasswordUse::CreateAccessKey;
+    let confirmed = confirming.confirm(&app, body.one_time_code, act).await?;
     let created = app
         .authority
         .access_keys()
-        .create(&name, scopes, life, &client)
+        .create(&confirmed, &name, scopes, life, &confirming.client)
         .await?;
     let secret = created.secret.expose_text();
     let answer = AccessKeyCreated::new(created.view, &secret);

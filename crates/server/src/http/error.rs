@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use authcore::{
-    Busy, ChangeError, CreateAccessKeyError, NotNow, OneUseError, RefreshError, RotationFailed, SettingError,
-    SignInError, Slowed, StoreError, TooLong, Unauthorized, VerifyError,
+    Busy, ChangeError, ConfirmError, CreateAccessKeyError, NotNow, OneUseError, RefreshError, RotationFailed,
+    SetUpError, SettingError, SignInError, Slowed, StoreError, TooLong, Unauthorized, VerifyError,
 };
 use axum::Json;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -108,6 +108,10 @@ pub(crate) enum Credential {
     SigninDisabled,
     /// The password where the caller is known otherwise, or a sign-in token is asked for.
     Password,
+    /// No one-time code, where the second factor is on. Where a password is asked for too, it was right.
+    OneTimeCodeNeeded,
+    /// A one-time code that is wrong, or was used before. Where a password is asked for too, it was right.
+    OneTimeCodeWrong,
     /// A forever token, while they are switched off.
     ForeverDisabled,
     /// A second forever token of one server start.
@@ -277,6 +281,8 @@ impl Credential {
             Self::SigninExpired => "Signin token expired",
             Self::SigninDisabled => "Signin tokens are disabled",
             Self::Password => "Incorrect password",
+            Self::OneTimeCodeNeeded => "A one-time code is needed",
+            Self::OneTimeCodeWrong => "The one-time code is wrong, or was used before",
             Self::ForeverDisabled => "Forever tokens are not enabled",
             Self::ForeverIssued => {
                 "Cannot generate multiple forever tokens, restart the server to generate a new one"
@@ -284,10 +290,32 @@ impl Credential {
         }
     }
 
+    const fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::OneTimeCodeNeeded | Self::OneTimeCodeWrong => Some("OneTimeCode"),
+            Self::Bearer
+            | Self::Login
+            | Self::Refresh
+            | Self::MissingCookie
+            | Self::Signin
+            | Self::SigninExpired
+            | Self::SigninDisabled
+            | Self::Password
+            | Self::ForeverDisabled
+            | Self::ForeverIssued => None,
+        }
+    }
+
     const fn hint(self) -> Option<&'static str> {
         match self {
             Self::SigninExpired => Some("make a new link with `postern signin-link`"),
             Self::SigninDisabled => Some("sign in with the password"),
+            Self::OneTimeCodeNeeded => {
+                Some("send OneTimeCode: the six digits that the authenticator app shows, or a recovery code")
+            }
+            Self::OneTimeCodeWrong => Some(
+                "wait for the next code of the app; if none is taken, its clock or the server's is wrong",
+            ),
             Self::ForeverDisabled => Some("switch on the setting allow_forever_token, or make an access key"),
             Self::Bearer
             | Self::Login
@@ -296,6 +324,16 @@ impl Credential {
             | Self::Signin
             | Self::Password
             | Self::ForeverIssued => None,
+        }
+    }
+}
+
+impl HttpError {
+    fn needs(&self) -> Option<&'static str> {
+        if let Self::Refused(credential) = self {
+            credential.needs()
+        } else {
+            None
         }
     }
 }
@@ -314,6 +352,7 @@ impl IntoResponse for HttpError {
             error: self.text(),
             code: status.as_u16(),
             hint: self.hint(),
+            needs: self.needs(),
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -450,6 +489,28 @@ impl From<ChangeError> for HttpError {
     }
 }
 
+impl From<ConfirmError> for HttpError {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::NotNow(error) => error.into(),
+            ConfirmError::Refused(error) => Credential::OneTimeCodeWrong.of_verifying(error),
+        }
+    }
+}
+
+impl From<SetUpError> for HttpError {
+    fn from(error: SetUpError) -> Self {
+        match error {
+            SetUpError::AlreadyOn => Self::Conflict("the second factor is on; switch it off first"),
+            SetUpError::NotBegun => Self::Conflict("nothing was begun here within the last ten minutes"),
+            SetUpError::Stale => Self::Refused(Credential::Password),
+            // No credential yet: whoever sets it up was shown the secret.
+            SetUpError::WrongCode => Self::malformed(error.to_string()),
+            SetUpError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<SettingError> for HttpError {
     fn from(error: SettingError) -> Self {
         match error {
@@ -484,6 +545,8 @@ impl Credential {
     pub(crate) fn of_verifying(self, error: VerifyError) -> HttpError {
         match error {
             VerifyError::Wrong => HttpError::Refused(self),
+            VerifyError::CodeNeeded => HttpError::Refused(Self::OneTimeCodeNeeded),
+            VerifyError::CodeWrong => HttpError::Refused(Self::OneTimeCodeWrong),
             VerifyError::Store(error) => error.into(),
         }
     }

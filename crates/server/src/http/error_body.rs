@@ -18,4 +18,8 @@ pub(crate) struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) hint: Option<Cow<'static, str>>,
+    /// What the same request needs besides, where a program can tell: `OneTimeCode`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) needs: Option<&'static str>,
 }

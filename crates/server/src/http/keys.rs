@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use authcore::ActConfirmed;
+use authcore::audit::event::PasswordUse;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,8 +14,8 @@ use crate::app::App;
 use crate::http::error::HttpError;
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::bearer::{Reader, Writer};
-use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{self, required};
+use crate::http::extract::one_time_code::Confirming;
 use crate::shapes::keys::{KeyList, RotationReport};
 
 /// The kind of key to make anew.
@@ -23,6 +25,8 @@ pub(crate) struct RotateBody {
     /// `signing`, `data`, or `all` for both; a new master key takes the secrets of the slots, at the command line.
     #[schema(required, value_type = String)]
     kind: Option<String>,
+    /// While the second factor is on, and not of an access key: six digits of the authenticator app, or a recovery code.
+    one_time_code: Option<String>,
 }
 
 /// What was made, and what goes on.
@@ -55,12 +59,13 @@ pub(crate) async fn list(State(app): State<App>, _reader: Reader) -> Json<KeyLis
         (status = 200, description = "The signing key is new", body = Rotated),
         (status = 202, description = "The rotation of the data key has begun, or goes on", body = Rotated),
         (status = 400, description = "There is no such kind", body = ErrorBody),
+        (status = 401, description = "A one-time code is missing or wrong, with `Needs`", body = ErrorBody),
     ),
 )]
 pub(crate) async fn rotate(
     State(app): State<App>,
-    _writer: Writer,
-    RequestClient(client): RequestClient,
+    writer: Writer,
+    confirming: Confirming,
     json::Json(body): json::Json<RotateBody>,
 ) -> Result<(StatusCode, Json<Rotated>), HttpError> {
     let (signing, data) = match required(body.kind, "Kind")?.as_str() {
@@ -69,12 +74,22 @@ pub(crate) async fn rotate(
         "all" => (true, true),
         _ => return Err(HttpError::malformed("Kind is signing, data or all")),
     };
+    let confirmed = match writer.session {
+        Some(_) => {
+            confirming
+                .confirm(&app, body.one_time_code, PasswordUse::RotateKeys)
+                .await?
+        }
+        None => ActConfirmed::by_access_key(),
+    };
+    let client = &confirming.client;
     let mut kid = None;
     if signing {
-        kid = Some(app.authority.signing_keys().rotate(&client).await?.to_string());
+        let keys = app.authority.signing_keys();
+        kid = Some(keys.rotate(&confirmed, client).await?.to_string());
     }
     if data {
-        app.authority.rotations().rotate_data(&client).await?;
+        app.authority.rotations().rotate_data(&confirmed, client).await?;
     }
     let status = if data {
         StatusCode::ACCEPTED

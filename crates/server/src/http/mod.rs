@@ -26,5 +26,6 @@ mod openapi;
 mod page;
 mod password;
 pub(crate) mod plain_on_tls;
+mod second_factor;
 mod sessions;
 mod settings;

@@ -39,14 +39,22 @@ pub(crate) async fn signin(State(app): State<App>) -> Result<Response, HttpError
     document(&app)
 }
 
-fn document(app: &App) -> Result<Response, HttpError> {
+/// What the owner calls this server.
+pub(crate) fn instance_name(app: &App) -> Result<String, HttpError> {
     let name = match app.authority.settings().one("instance_name") {
         Ok(setting) => setting.value,
         Err(SettingError::Unknown { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let name = name.as_ref().and_then(Value::as_str).unwrap_or("Postern");
-    let mut response = Html(web::document(name)).into_response();
+    Ok(name
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or("Postern")
+        .to_owned())
+}
+
+fn document(app: &App) -> Result<Response, HttpError> {
+    let mut response = Html(web::document(&instance_name(app)?)).into_response();
     response.extensions_mut().insert(PageContent);
     Ok(response)
 }

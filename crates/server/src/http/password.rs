@@ -13,6 +13,7 @@ use crate::http::extract::bearer::Owner;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
 use crate::http::extract::known_device::DeviceCookie;
+use crate::http::extract::one_time_code;
 
 /// The old and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -23,6 +24,8 @@ pub(crate) struct PasswordBody {
     /// At least 15 characters (or as configured), at most 1,024 bytes, not one that everybody chooses.
     #[schema(required, value_type = String)]
     new_password: Option<String>,
+    /// While the second factor is on: six digits of the authenticator app, or a recovery code.
+    one_time_code: Option<String>,
 }
 
 /// That the new password holds.
@@ -106,7 +109,7 @@ pub(crate) async fn judge(
     responses(
         (status = 200, description = "Changed", body = PasswordChanged),
         (status = 400, description = "The new password is refused", body = ErrorBody),
-        (status = 401, description = "`Incorrect password` or `Authorization failed`", body = ErrorBody),
+        (status = 401, description = "`Incorrect password` or `Authorization failed`; a one-time code, with `Needs`", body = ErrorBody),
         (status = 403, description = "An access key changes no password", body = ErrorBody),
         (status = 429, description = "Too many attempts; see Retry-After", body = ErrorBody),
     ),
@@ -124,9 +127,10 @@ pub(crate) async fn put(
         None => ChangeAuthority::First { session },
         Some(current) => {
             let current = AccessPassword::parse(current)?;
+            let code = one_time_code::read(body.one_time_code);
             let permit = passwords.reserve(&client, device.text())?;
             let proof = passwords
-                .verify(permit, current, PasswordUse::ChangePassword, &client)
+                .verify(permit, current, code, PasswordUse::ChangePassword, &client)
                 .await
                 .map_err(|error| Credential::Password.of_verifying(error))?;
             ChangeAuthority::Verified { proof, session }

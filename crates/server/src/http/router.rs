@@ -15,7 +15,7 @@ use crate::gate::{forward_auth, handoff};
 use crate::http::error::HttpError;
 use crate::http::{
     access_keys, applications, audit, auth, backup, doctor, events, health, jwks, keys, layers, limits,
-    openapi, page, password, sessions, settings,
+    openapi, page, password, second_factor, sessions, settings,
 };
 use crate::web;
 
@@ -38,6 +38,9 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(sessions::end)) //                                     DELETE sessions/{id}
         .routes(routes!(password::about, password::put)) //                    GET, PUT password
         .routes(routes!(password::judge)) //                                   POST password/judge
+        .routes(routes!(second_factor::status, second_factor::begin)) //       GET, POST second-factor
+        .routes(routes!(second_factor::confirm)) //                            POST second-factor/confirm
+        .routes(routes!(second_factor::off)) //                                POST second-factor/off
         .routes(routes!(settings::list, settings::patch)) //                   GET, PATCH settings
         .routes(routes!(settings::one, settings::put, settings::unset)) //     GET, PUT, DELETE settings/{key}
         .routes(routes!(access_keys::list, access_keys::create)) //            GET, POST access-keys

@@ -93,6 +93,12 @@ pub(super) fn run(context: &Context, arguments: &Restore) -> Result<(), Failure>
             ),
         },
     );
+    if let Some(dropped) = ended.recovery_codes_dropped {
+        lines.push(format!(
+            "the second factor is that of the backup, on; recovery codes that were used since, or may have been, are gone: {dropped}. \
+             Its app's next code but one is taken"
+        ));
+    }
     lines.push("the access password, the slots and the settings are those of the backup".to_owned());
     if !context.config.field_password.is_there() {
         lines.push(format!(
@@ -109,6 +115,10 @@ pub(super) fn run(context: &Context, arguments: &Restore) -> Result<(), Failure>
         members.insert("AccessKeysRevoked".to_owned(), json!(ended.access_keys_dropped));
         members.insert("AccessKeysKept".to_owned(), json!(ended.access_keys_kept));
         members.insert("AccessKeysCompared".to_owned(), json!(ended.access_keys_compared));
+        members.insert(
+            "RecoveryCodesDropped".to_owned(),
+            json!(ended.recovery_codes_dropped),
+        );
         members.insert("Kid".to_owned(), json!(ended.kid.to_string()));
         members.insert("NewCounter".to_owned(), json!(done.counter));
     }

@@ -237,11 +237,16 @@ fn emergency(context: &Context, new: &New) -> Result<(), Failure> {
         "Kid": kid.to_string(),
         "SlotsRemoved": rotated.removed.iter().map(|slot| slot.0).collect::<Vec<_>>(),
     });
+    let second_factor = if rotation.has_second_factor()? {
+        ". The secret of the second factor could be read there too: switch it off and on again"
+    } else {
+        ""
+    };
     let text = format!(
         "every session is ended, every signing, master and data key is new, and no byte of the old ones is in the files; \
          with tls.self_signed the next start makes a new local authority, which devices must be told to trust\n\
          {COPIES}: whoever has one of them and the old secret reads what it holds. Set a new access password \
-         (postern password set), and make access keys and the secrets in your settings anew"
+         (postern password set), and make access keys and the secrets in your settings anew{second_factor}"
     );
     let Some(shown) = shown else {
         return context.output.done(&answer, &text);

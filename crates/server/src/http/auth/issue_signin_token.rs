@@ -15,6 +15,7 @@ use crate::http::error_body::ErrorBody;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{self, required};
 use crate::http::extract::known_device::DeviceCookie;
+use crate::http::extract::one_time_code;
 
 /// The password.
 #[derive(Deserialize, ToSchema)]
@@ -23,6 +24,8 @@ pub(crate) struct IssueSigninTokenBody {
     /// At most 1,024 bytes.
     #[schema(required, value_type = String)]
     password: Option<String>,
+    /// While the second factor is on: six digits of the authenticator app, or a recovery code.
+    one_time_code: Option<String>,
 }
 
 /// Make a sign-in token, good for 300 seconds and one use.
@@ -30,7 +33,7 @@ pub(crate) struct IssueSigninTokenBody {
     post, path = "/api/v1/auth/issuesignintoken", tag = "auth", security(()), request_body = IssueSigninTokenBody,
     responses(
         (status = 200, description = "The token", body = TokenAnswer<'static>),
-        (status = 401, description = "`Incorrect password` or `Signin tokens are disabled`", body = ErrorBody),
+        (status = 401, description = "`Incorrect password` or `Signin tokens are disabled`; a one-time code, with `Needs`", body = ErrorBody),
         (status = 429, description = "Too many attempts; see Retry-After", body = ErrorBody),
     ),
 )]
@@ -45,7 +48,13 @@ pub(crate) async fn issue_signin_token(
     let permit = authority.passwords().reserve(&client, device.text())?;
     let verified = authority
         .passwords()
-        .verify(permit, attempt, PasswordUse::IssueSigninToken, &client)
+        .verify(
+            permit,
+            attempt,
+            one_time_code::read(body.one_time_code),
+            PasswordUse::IssueSigninToken,
+            &client,
+        )
         .await
         .map_err(|error| Credential::Password.of_verifying(error))?;
     let token = authority

@@ -14,6 +14,7 @@ use crate::http::error_body::ErrorBody;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{Json, required};
 use crate::http::extract::known_device::DeviceCookie;
+use crate::http::extract::one_time_code;
 use crate::http::host::RequestHost;
 
 /// The password, and whether the session outlives the browser.
@@ -26,6 +27,8 @@ pub(crate) struct LoginBody {
     /// Absent or false: two hours after the last refresh, and the cookie ends with the browser. True: 30 days after the
     /// last refresh, 90 at most.
     remember_me: Option<bool>,
+    /// While the second factor is on: six digits of the authenticator app, or a recovery code.
+    one_time_code: Option<String>,
 }
 
 /// Sign in with the password.
@@ -33,7 +36,7 @@ pub(crate) struct LoginBody {
     post, path = "/api/v1/auth/login", tag = "auth", security(()), request_body = LoginBody,
     responses(
         (status = 200, description = "Signed in; sets the refresh cookie", body = AccessTokenAnswer<'static>),
-        (status = 401, description = "`Failed to log in`", body = ErrorBody),
+        (status = 401, description = "`Failed to log in`; `A one-time code is needed` or a wrong one, with `Needs`", body = ErrorBody),
         (status = 429, description = "Too many attempts; see Retry-After", body = ErrorBody),
     ),
 )]
@@ -49,7 +52,13 @@ pub(crate) async fn login(
     let permit = authority.passwords().reserve(&client, device.text())?;
     let verified = authority
         .passwords()
-        .verify(permit, attempt, PasswordUse::SignIn, &client)
+        .verify(
+            permit,
+            attempt,
+            one_time_code::read(body.one_time_code),
+            PasswordUse::SignIn,
+            &client,
+        )
         .await
         .map_err(|error| Credential::Login.of_verifying(error))?;
     let tokens = authority

@@ -40,7 +40,7 @@ pub(crate) async fn status(
         Some(owner) => app
             .authority
             .operation_tokens()
-            .issue(owner, Operation::WebSocket)
+            .issue(owner, Operation::WebSocket, None)
             .ok(),
     };
     let answer = match owner {

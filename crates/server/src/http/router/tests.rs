@@ -7,8 +7,8 @@ use crate::gate::proxy::Clients;
 use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
 use authcore::{
-    ACCESS_KEY_LIFE, Authority, AuthorityOptions, Client, Operation, Remember, SIGNIN_TOKEN_LIFE_MAX, Scope,
-    Scopes, SigninTokenAuthority, TokenSet,
+    ACCESS_KEY_LIFE, ActConfirmed, Authority, AuthorityOptions, Client, Operation, Remember,
+    SIGNIN_TOKEN_LIFE_MAX, Scope, Scopes, SigninTokenAuthority, TokenSet,
 };
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, WWW_AUTHENTICATE};
@@ -37,6 +37,7 @@ const CONTRACT: &[&str] = &[
     "get /api/v1/keys/rotation",
     "get /api/v1/openapi.json",
     "get /api/v1/password",
+    "get /api/v1/second-factor",
     "get /api/v1/sessions",
     "get /api/v1/settings",
     "get /api/v1/settings/{key}",
@@ -63,6 +64,9 @@ const CONTRACT: &[&str] = &[
     "post /api/v1/gate/handoff",
     "post /api/v1/keys/rotate",
     "post /api/v1/password/judge",
+    "post /api/v1/second-factor",
+    "post /api/v1/second-factor/confirm",
+    "post /api/v1/second-factor/off",
     "post /gate/verify",
     "put /api/v1/password",
     "put /api/v1/settings/{key}",
@@ -126,7 +130,13 @@ impl Server {
         let scopes = Scopes::new(vec![scope.clone()]).expect("one");
         let keys = self.app.authority.access_keys();
         let created = keys
-            .create(&scope.name(), scopes, ACCESS_KEY_LIFE, &Client::local())
+            .create(
+                &ActConfirmed::by_operator(),
+                &scope.name(),
+                scopes,
+                ACCESS_KEY_LIFE,
+                &Client::local(),
+            )
             .await;
         created.expect("created").secret.expose_text().to_string()
     }
@@ -231,11 +241,11 @@ async fn bearers(server: &Server, keys: &[(String, String)]) -> Vec<(String, Opt
         .expect("signed in");
     let operation = authority
         .operation_tokens()
-        .issue(&principal, Operation::WebSocket)
+        .issue(&principal, Operation::WebSocket, None)
         .expect("issued");
     let backup = authority
         .operation_tokens()
-        .issue(&principal, Operation::Backup)
+        .issue(&principal, Operation::Backup, Some(&ActConfirmed::by_operator()))
         .expect("issued");
     let mut all = vec![
         ("nothing".to_owned(), None),

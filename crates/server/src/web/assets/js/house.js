@@ -6,6 +6,7 @@ import { signOut } from './auth/session.js';
 import { ActionError, Button, IconButton, useAction } from './parts/basics.js';
 import { Appearance } from './parts/appearance.js';
 import { Icon } from './parts/icon.js';
+import { CodeAsker } from './parts/one_time_code.js';
 import { useLoad } from './parts/load.js';
 import { Toasts } from './parts/toast.js';
 import { Overview } from './pages/overview.js';
@@ -126,5 +127,6 @@ export function House() {
     </div>
     <main><${Page} key=${path} /></main>
     <${Toasts} />
+    <${CodeAsker} />
   </div>`;
 }

@@ -57,7 +57,14 @@ const PURPOSES = {
   SignIn: 'at sign-in',
   IssueSigninToken: 'for a sign-in link',
   ChangePassword: 'when changing it',
+  ChangeSecondFactor: 'when changing the second factor',
+  CreateAccessKey: 'for an access key',
+  RotateKeys: 'for new keys',
+  TakeBackup: 'for a backup',
 };
+
+/** What means the password itself there means another thing for a code. */
+const ASKED_FOR_CODE = { ChangePassword: 'when changing the password' };
 
 const SENTENCES = {
   InstallCreated: () => 'Postern was set up',
@@ -65,6 +72,10 @@ const SENTENCES = {
   PasswordRefused: (event) => `A wrong password was refused ${PURPOSES[event.Purpose] ?? ''}`,
   SessionEnded: (event) => `A session ended: ${ENDS[event.Reason] ?? event.Reason}`,
   SessionsEnded: (event) => `${event.Count} sessions ended: ${ENDS[event.Reason] ?? event.Reason}`,
+  SecondFactorOn: () => 'The second factor was switched on',
+  SecondFactorOff: () => 'The second factor was switched off',
+  RecoveryCodeUsed: (event) => `A recovery code was used; ${event.Left} are left`,
+  OneTimeCodeRefused: (event) => `A wrong one-time code was refused ${ASKED_FOR_CODE[event.Purpose] ?? PURPOSES[event.Purpose] ?? ''}`,
   ThrottleCleared: () => 'Wrong passwords were forgotten',
   PasswordChanged: () => 'The password was changed',
   SigninTokenIssued: () => 'A sign-in link was made',
@@ -96,6 +107,8 @@ const EVENT_ICONS = {
   SessionEnded: 'sign-out',
   SessionsEnded: 'sign-out',
   PasswordChanged: 'password',
+  SecondFactorOn: 'phone',
+  SecondFactorOff: 'phone',
   SigninTokenIssued: 'link',
   AccessKeyCreated: 'key',
   AccessKeyRevoked: 'key',
@@ -106,7 +119,7 @@ const EVENT_ICONS = {
 };
 
 export const isAlarming = (event) =>
-  ['PasswordRefused', 'BackupFailed'].includes(event.Event) || ALARMING_ENDS.includes(event.Reason ?? '');
+  ['PasswordRefused', 'OneTimeCodeRefused', 'BackupFailed'].includes(event.Event) || ALARMING_ENDS.includes(event.Reason ?? '');
 
 export const eventIcon = (event) => (isAlarming(event) ? 'warning' : (EVENT_ICONS[event.Event] ?? 'seal'));
 

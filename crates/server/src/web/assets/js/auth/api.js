@@ -1,5 +1,6 @@
 // One call of the API: JSON in, JSON out, with the access token; an expired one is renewed on the way and never shows.
 import { ask } from './connection.js';
+import { codeFor } from './one_time_code.js';
 import { accessToken, renew } from './session.js';
 import { jsonRequest, refusal } from './wire.js';
 
@@ -17,9 +18,17 @@ async function isAboutTheToken(response) {
   return body?.Error === 'Authorization failed';
 }
 
+// What is dangerous needs a one-time code while the second factor is on: then the person is asked, and it is called again.
 async function call(method, path, body) {
-  const response = await request(method, path, body);
-  if (!response.ok) throw await refusal(response);
+  let response = await request(method, path, body);
+  let gave = false;
+  while (!response.ok) {
+    const refused = await refusal(response);
+    const code = refused.needs === 'OneTimeCode' ? await codeFor(Object.assign(refused, { gave })) : null;
+    if (code === null) throw refused;
+    gave = true;
+    response = await request(method, path, { ...body, OneTimeCode: code });
+  }
   return response.status === 204 ? null : response.json();
 }
 

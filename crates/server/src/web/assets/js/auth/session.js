@@ -200,8 +200,9 @@ async function signInAt(path, body, remembered) {
   }
 }
 
-export const signIn = (password, remembered) =>
-  signInAt('/api/v1/auth/login', { Password: password }, remembered);
+/** `code` where the second factor asks for one. */
+export const signIn = (password, remembered, code) =>
+  signInAt('/api/v1/auth/login', { Password: password, ...(code && { OneTimeCode: code }) }, remembered);
 
 export const signInWithLink = (token, remembered) =>
   signInAt('/api/v1/auth/signin', { SigninToken: token }, remembered);

@@ -6,6 +6,8 @@ export class Refused extends Error {
     super(body?.Error ?? `The server answered with status ${status}.`);
     this.status = status;
     this.hint = body?.Hint ?? null;
+    /** What the same call needs besides: `OneTimeCode`. */
+    this.needs = body?.Needs ?? null;
     this.retryAfter = retryAfter;
   }
 }

@@ -3,6 +3,7 @@ import { html, useState } from '../view.js';
 import { backups, makeBackup } from '../backups.js';
 import { ActionError, Button, Card, Loaded, Notice, PageHead, useAction } from '../parts/basics.js';
 import { useLoad } from '../parts/load.js';
+import { save } from '../parts/save.js';
 import { Time } from '../parts/time.js';
 import { toast } from '../parts/toast.js';
 
@@ -34,14 +35,4 @@ export function Backups() {
           <p class="quiet">Keep it on another machine, and keep the field password somewhere else again.</p>`}
       </${Loaded}>
     </${Card}>`;
-}
-
-function save({ name, bytes }) {
-  const address = URL.createObjectURL(bytes);
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  // The browser has taken hold of it by the next turn.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

@@ -7,6 +7,7 @@ import { PasswordField, UserNameForManagers } from '../parts/field.js';
 import { Icon } from '../parts/icon.js';
 import { useLoad } from '../parts/load.js';
 import { toast } from '../parts/toast.js';
+import { SecondFactor } from './second_factor.js';
 
 /** After the last key, so that not each letter is sent. */
 const JUDGE_AFTER_MS = 350;
@@ -18,7 +19,7 @@ export function Password() {
       lead="One password opens this door. Changing it signs out every other device."
     />
     <${Loaded} from=${rules} lines=${5}>
-      ${(known) => html`<${Form} rules=${known} changed=${rules.reload} />`}
+      ${(known) => html`<${Form} rules=${known} changed=${rules.reload} /><${SecondFactor} initial=${known.Initial} />`}
     </${Loaded}>`;
 }
 
@@ -42,7 +43,7 @@ function Form({ rules, changed }) {
     setDone(false);
     change.run();
   };
-  const wrongCurrent = change.error?.status === 401 && !rules.Initial;
+  const wrongCurrent = change.error?.status === 401 && !change.error.needs && !rules.Initial;
 
   return html`<${Card}>
     ${rules.Initial &&

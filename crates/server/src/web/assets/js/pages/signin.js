@@ -1,10 +1,11 @@
-// The door: one field.
+// The door: one field, and one for a one-time code when it is asked for.
 import { html, useLayoutEffect, useRef, useState } from '../view.js';
 import { signIn } from '../auth/session.js';
 import { ConnectionLost } from '../auth/connection.js';
 import { Button, Notice, sentence } from '../parts/basics.js';
 import { Checkbox, PasswordField, UserNameForManagers } from '../parts/field.js';
 import { Doorstep } from '../parts/doorstep.js';
+import { CodeField, codeError } from '../parts/one_time_code.js';
 
 const REASONS = {
   'signed-out': ['good', 'You are signed out', 'Everything this session had opened is closed.'],
@@ -19,11 +20,14 @@ const REASONS = {
 export function SignIn({ reason }) {
   // What was typed at the door of the document, before this script was there.
   const [password, setPassword] = useState(() => document.getElementById('early-password')?.value ?? '');
+  // `null`: no code was asked for.
+  const [code, setCode] = useState(null);
   const [remembered, setRemembered] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const form = useRef(null);
-  const focus = () => form.current?.querySelector('input:not([aria-hidden])')?.focus();
+  const focus = () =>
+    (form.current?.querySelector('[name=one-time-code]') ?? form.current?.querySelector('input:not([aria-hidden])'))?.focus();
   // With the form, not after it is painted: whoever types at once is heard.
   useLayoutEffect(() => {
     focus();
@@ -37,16 +41,27 @@ export function SignIn({ reason }) {
     event.preventDefault();
     if (busy) return;
     if (!password) return setError('Type the password first.');
+    if (code === '') return setError('Type the code first.');
     setBusy(true);
     setError(null);
     try {
-      await signIn(password, remembered);
+      await signIn(password, remembered, code);
     } catch (failure) {
       setBusy(false);
-      setError(inWords(failure));
-      focus();
+      if (failure.needs === 'OneTimeCode') {
+        setError(codeError(failure, code));
+        setCode('');
+      } else {
+        // The password is asked for first again.
+        if (failure.status === 401) setCode(null);
+        setError(inWords(failure));
+        focus();
+      }
     }
   };
+  useLayoutEffect(() => {
+    if (code === '') focus();
+  }, [code]);
 
   const [tone, title, text] = REASONS[reason] ?? [];
   return html`<${Doorstep} title="Sign in">
@@ -58,12 +73,21 @@ export function SignIn({ reason }) {
         name="password"
         autocomplete="current-password"
         value=${password}
-        error=${error}
+        error=${code === null ? error : null}
         onInput=${(text) => {
           setPassword(text);
           setError(null);
         }}
       />
+      ${code !== null &&
+      html`<${CodeField}
+        value=${code}
+        error=${error}
+        onInput=${(text) => {
+          setCode(text);
+          setError(null);
+        }}
+      />`}
       <${Checkbox}
         label="Keep me signed in on this device"
         hint="For 30 days. Otherwise until you close this tab, or two hours without use."
