@@ -100,7 +100,8 @@ describe('the second factor', () => {
     await page.getByText('The one-time code is wrong').waitFor();
     await asked.fill(codeOf(secret, 1));
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    // Where one was before.
+    await page.getByRole('heading', { name: 'Password', level: 1 }).waitFor();
 
     // What is dangerous asks for a fresh one; who would rather not is told, and nothing is done.
     await page.getByRole('link', { name: 'Access keys', exact: true }).first().click();
