@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
-import { launch, signIn, watch } from './browser.js';
+import { PHONE, launch, signIn, watch } from './browser.js';
 import { PASSWORD, Postern } from './postern.js';
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 function base32(text) {
@@ -22,6 +24,16 @@ function codeOf(secret, ahead = 0) {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
+/** Nobody is shut out by how it looks: no breach of an accessibility rule, and nothing wider than a telephone. */
+async function check(page, name) {
+  const { violations, overflow } = await page.evaluate(async () => ({
+    violations: (await globalThis.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`),
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  }));
+  assert.deepEqual(violations, [], name);
+  assert.ok(overflow <= 0, `${name}: ${overflow} px too wide`);
+}
+
 describe('the second factor', () => {
   let postern;
   let browser;
@@ -36,8 +48,9 @@ describe('the second factor', () => {
   });
 
   test('is set up, asked for, and switched off, all by its owner', async () => {
-    const context = await browser.newContext({ acceptDownloads: true });
+    const context = await browser.newContext({ acceptDownloads: true, reducedMotion: 'reduce' });
     const watched = await watch(context);
+    await context.addInitScript(AXE);
     const page = await context.newPage();
     await signIn(page, postern, PASSWORD);
 
@@ -55,6 +68,9 @@ describe('the second factor', () => {
     const drawn = await qr.evaluate((svg) => ({ box: svg.getBBox().width, fill: getComputedStyle(svg.querySelector('path')).fill }));
     assert.ok(drawn.box > 100, `the code is drawn: ${drawn.box}`);
     assert.equal(drawn.fill, 'rgb(0, 0, 0)');
+    const before = page.viewportSize();
+    await page.setViewportSize(PHONE);
+    await check(page, 'the QR code');
     const secret = await page.getByLabel('The key, to type').inputValue();
     assert.equal(secret.length, 32);
     const code = page.getByLabel('One-time code');
@@ -71,6 +87,7 @@ describe('the second factor', () => {
     await list.first().waitFor();
     const codes = await list.allTextContents();
     assert.equal(codes.length, 10);
+    await check(page, 'the recovery codes');
     assert.ok(codes.every((one) => /^([A-Z2-7]{4}-){5}[A-Z2-7]{4}$/.test(one)), codes.join());
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -80,6 +97,8 @@ describe('the second factor', () => {
     assert.equal(readFileSync(await download.path(), 'utf8'), `${codes.join('\n')}\n`);
     await page.getByRole('button', { name: 'I have put them away' }).click();
     await page.getByText('10 recovery codes left').waitFor();
+    await check(page, 'on');
+    await page.setViewportSize(before);
     assert.equal(await page.getByText(codes[0]).count(), 0);
     await page.reload();
     await page.getByText('10 recovery codes left').waitFor();
@@ -98,9 +117,11 @@ describe('the second factor', () => {
     await asked.pressSequentially('12345');
     await page.keyboard.press('Enter');
     await page.getByText('The one-time code is wrong').waitFor();
+    await check(page, 'the door');
     await asked.fill(codeOf(secret, 1));
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    // Where one was before.
+    await page.getByRole('heading', { name: 'Password', level: 1 }).waitFor();
 
     // What is dangerous asks for a fresh one; who would rather not is told, and nothing is done.
     await page.getByRole('link', { name: 'Access keys', exact: true }).first().click();
@@ -109,6 +130,7 @@ describe('the second factor', () => {
     await page.getByRole('button', { name: 'Make the key' }).click();
     const dialog = page.getByRole('dialog', { name: 'Is it you?' });
     await dialog.waitFor();
+    await check(page, 'the dialog');
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('A one-time code is needed').waitFor();
     await page.getByRole('button', { name: 'Make the key' }).click();

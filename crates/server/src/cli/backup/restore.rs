@@ -93,12 +93,7 @@ pub(super) fn run(context: &Context, arguments: &Restore) -> Result<(), Failure>
             ),
         },
     );
-    if let Some(dropped) = ended.recovery_codes_dropped {
-        lines.push(format!(
-            "the second factor is that of the backup, on; recovery codes that were used since, or may have been, are gone: {dropped}. \
-             Its app's next code but one is taken"
-        ));
-    }
+    lines.extend(ended.recovery_codes_dropped.map(second_factor_in_words));
     lines.push("the access password, the slots and the settings are those of the backup".to_owned());
     if !context.config.field_password.is_there() {
         lines.push(format!(
@@ -123,6 +118,13 @@ pub(super) fn run(context: &Context, arguments: &Restore) -> Result<(), Failure>
         members.insert("NewCounter".to_owned(), json!(done.counter));
     }
     context.output.answer(&json, &lines.join("\n"))
+}
+
+fn second_factor_in_words(dropped: usize) -> String {
+    format!(
+        "the second factor of the backup is on; recovery codes that were used since, or may have been, and are gone: {dropped}. \
+         The app's next code but one is taken"
+    )
 }
 
 fn plan_in_words(restore: &Prepared) -> String {

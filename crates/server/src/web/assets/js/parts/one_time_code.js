@@ -1,5 +1,5 @@
 // A one-time code: six digits of the app, or a recovery code in its place.
-import { html, useEffect, useState } from '../view.js';
+import { html, useEffect, useRef, useState } from '../view.js';
 import { askWith } from '../auth/one_time_code.js';
 import { Button, sentence } from './basics.js';
 import { Dialog } from './dialog.js';
@@ -16,12 +16,16 @@ const RECOVERY = { label: 'Recovery code', hint: 'One of the ten that you put aw
 /** What is wrong with a code, in words of the page. */
 export const codeError = (refused, given) => (given ? sentence(refused.message) : null);
 
-/** The field; a telephone shows digits for the app's code, and letters for a recovery code. */
-export function CodeField({ value, error, onInput, ofAppOnly = false }) {
-  const [recovery, setRecovery] = useState(false);
+/**
+ * The field; a telephone shows digits for the app's code, and letters for a recovery code. `kept` holds which of the two it was
+ * where the field comes again.
+ */
+export function CodeField({ value, error, onInput, kept, ofAppOnly = false }) {
+  const [recovery, setRecovery] = useState(kept?.current ?? false);
   const form = recovery ? RECOVERY : OF_APP;
   const turn = () => {
     onInput('');
+    if (kept) kept.current = !recovery;
     setRecovery(!recovery);
   };
   return html`<div class="code-field">
@@ -47,12 +51,14 @@ export function CodeField({ value, error, onInput, ofAppOnly = false }) {
 export function CodeAsker() {
   const [asked, setAsked] = useState(null);
   const [code, setCode] = useState('');
+  const kept = useRef(false);
   useEffect(
     () =>
       askWith(
         (refused) =>
           new Promise((answer) => {
             setCode('');
+            if (!refused.gave) kept.current = false;
             setAsked((before) => {
               before?.answer(null);
               return { answer, error: codeError(refused, refused.gave) };
@@ -77,7 +83,7 @@ export function CodeAsker() {
   return html`<${Dialog} title="Is it you?" close=${() => done(null)}>
     <form onSubmit=${submit} novalidate>
       <p>This needs a fresh code of your second factor.</p>
-      <${CodeField} value=${code} error=${asked.error} onInput=${input} />
+      <${CodeField} value=${code} error=${asked.error} onInput=${input} kept=${kept} />
       <div class="dialog-actions">
         <${Button} onClick=${() => done(null)}>Cancel</${Button}>
         <${Button} type="submit" look="primary" disabled=${!code}>Go on</${Button}>
