@@ -21,6 +21,7 @@ mod killed_at_any_write;
 mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
+mod the_audit_log_proves_itself;
 mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;

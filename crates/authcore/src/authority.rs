@@ -13,6 +13,7 @@ use fieldcrypt::{KeyInfo, SecretKey, SlotSecret};
 
 use crate::access_keys::AccessKeys;
 use crate::audit::AuditLog;
+use crate::audit::head::AuditHead;
 use crate::backups::Backups;
 use crate::clock::Clock;
 use crate::gate::{Gate, Visitor};
@@ -25,7 +26,9 @@ use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification};
+use crate::store::{
+    self, AuditVerification, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification,
+};
 use crate::tls_keys::TlsKeys;
 use crate::token::access::{ACCESS_TOKEN_LIFE, SessionProof};
 use crate::token::access_key::{AccessKeySecret, PREFIX};
@@ -153,6 +156,30 @@ impl Authority {
     /// As [`Authority::open`]; a field that does not open is in the answer and no error.
     pub fn verify(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Verification, OpenError> {
         store::verify(&options.database, secret, &options.integrity)
+    }
+
+    /// Walks the chain of an existing database's audit log, up to a head that was kept elsewhere, without changing a byte of
+    /// it, beside a running server too.
+    ///
+    /// # Errors
+    /// As [`Authority::open`]; what is wrong with the log is in the answer and no error.
+    pub fn verify_audit(
+        options: &AuthorityOptions,
+        secret: &SlotSecret,
+        kept: Option<&AuditHead>,
+    ) -> Result<AuditVerification, OpenError> {
+        store::verify_audit(&options.database, secret, &options.integrity, kept)
+    }
+
+    /// The head of an existing database's audit log, to be kept elsewhere; `None` while nothing was written into it.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub fn audit_head(
+        options: &AuthorityOptions,
+        secret: &SlotSecret,
+    ) -> Result<Option<AuditHead>, OpenError> {
+        store::audit_head(&options.database, secret, &options.integrity)
     }
 
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {

@@ -36,6 +36,7 @@ mod token;
 pub use access_keys::{
     ACCESS_KEY_LIFE, ACCESS_KEY_LIFE_MAX, AccessKeyView, AccessKeys, CreateAccessKeyError, CreatedAccessKey,
 };
+pub use audit::head::AuditHead;
 pub use audit::{AuditLog, AuditQuery};
 pub use authority::{Authority, AuthorityOptions, Unauthorized};
 pub use backups::Backups;
@@ -61,10 +62,10 @@ pub use session::{
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
-    CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination, Inspection, IntegrityOptions,
-    KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS, PROTECTED_TABLES, Restored, RotationFailed,
-    RotationProgress, RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification,
-    sealed_columns,
+    AuditBreak, AuditVerification, CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination,
+    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS,
+    PROTECTED_TABLES, Restored, RotationFailed, RotationProgress, RotationStatus, SealCheck, SlotChangeError,
+    Slots, StoreError, Verification, sealed_columns,
 };
 pub use throttle::{KnownDevice, Slowed, ThrottleState, ThrottleStatus};
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};

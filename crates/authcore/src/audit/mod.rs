@@ -1,6 +1,7 @@
 //! The audit log: what happened, written in the transaction of the change it tells of.
 
 pub mod event;
+pub mod head;
 
 use std::sync::Arc;
 

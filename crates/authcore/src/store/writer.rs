@@ -397,7 +397,7 @@ impl Writer {
             + signin_tokens::sweep(&transaction, now.wall)?
             + spent_tokens::sweep(&transaction, now.wall)?
             + signing_keys::sweep(&transaction, &mut room, now.wall)?
-            + audit::sweep(&transaction)?
+            + audit::sweep(&transaction, &self.vault)?
             + signing_keys::replace_old(&transaction, &mut room, self.rotate_signing_after, now)?;
         let published = room.published;
         let keep = is_due(self.kept, now.wall, KEEP_TIME_IDLE);
