@@ -26,4 +26,5 @@ mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;
 mod what_happened_to_others;
+mod what_happens_is_counted;
 mod what_is_not_the_contract_gets_its_status;

@@ -16,6 +16,7 @@ use crate::audit::AuditLog;
 use crate::audit::head::AuditHead;
 use crate::backups::Backups;
 use crate::clock::Clock;
+use crate::figures::Figures;
 use crate::gate::{Gate, Visitor};
 use crate::live::{Live, SeenToken};
 use crate::one_use::{OperationTokens, SigninTokens};
@@ -364,6 +365,17 @@ impl Authority {
     #[must_use]
     pub fn sealing_keys(&self) -> Vec<KeyInfo> {
         self.store.vault().keys()
+    }
+
+    /// What this process does, in numbers. Memory only.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            checks_waiting: self.passwords.checks_waiting(),
+            sessions: self.live.session_count(),
+            access_keys: self.live.access_keys().len(),
+            ..self.store.counts().read()
+        }
     }
 
     /// Whether changes can be committed: false after a failed write, until a restart.

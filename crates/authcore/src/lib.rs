@@ -18,6 +18,7 @@ mod authority;
 mod backups;
 mod client;
 mod clock;
+mod figures;
 mod gate;
 mod ids;
 mod live;
@@ -42,6 +43,7 @@ pub use authority::{Authority, AuthorityOptions, Unauthorized};
 pub use backups::Backups;
 pub use client::Client;
 pub use clock::{Clock, Moment, Monotonic, WallTime};
+pub use figures::Figures;
 pub use gate::{
     BrowserState, BrowserStateMark, Entered, Gate, GateCookie, GateScope, GateScopeError, HANDOFF_CODE_LIFE,
     HandoffCode, HandoffError, Visitor,

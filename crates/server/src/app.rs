@@ -9,6 +9,7 @@ use crate::backup::Desk;
 use crate::doctor::Finding;
 use crate::gate::Gate;
 use crate::http::config::HttpConfig;
+use crate::metrics::Metrics;
 
 /// What is wrong with the install of a running server.
 pub(crate) type Examine = dyn Fn(&Authority) -> Vec<Finding> + Send + Sync;
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) backup: Arc<Desk>,
     /// What the gate knows of it.
     pub(crate) gate: Arc<Gate>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
     /// Places for web sockets of the page.
     pub(crate) sockets: Arc<Semaphore>,
 }

@@ -10,6 +10,7 @@ mod gate;
 mod http;
 mod leak_test;
 mod listener;
+mod metrics;
 mod shapes;
 mod shutdown;
 mod tls;

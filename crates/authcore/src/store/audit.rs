@@ -77,12 +77,38 @@ impl Store {
             "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 \
              AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || kind || ',') > 0) ORDER BY id DESC LIMIT ?4",
         )?;
-        let mut rows = statement.query((
+        let rows = statement.query((
             query.since.map_or(i64::MIN, WallTime::unix_ms),
             query.before.map_or(i64::MAX, |id| id.0),
             kinds,
             i64::try_from(query.limit.min(PAGE_MAX)).unwrap_or(i64::MAX),
         ))?;
+        self.read_events(rows)
+    }
+
+    /// Events after that one, oldest first.
+    pub(crate) fn audit_after(&self, last: AuditEventId) -> Result<Vec<AuditRecord>, StoreError> {
+        let connection = self.reader();
+        self.vault()
+            .reload_if_changed(&connection)
+            .map_err(StoreError::from)?;
+        let mut statement = connection
+            .prepare_cached("SELECT id, at, record FROM audit_events WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let limit = i64::try_from(PAGE_MAX).unwrap_or(i64::MAX);
+        let rows = statement.query((last.0, limit))?;
+        self.read_events(rows)
+    }
+
+    /// The number of the newest event, or of the last that was swept out.
+    pub(crate) fn newest_audit_event(&self) -> Result<AuditEventId, StoreError> {
+        let connection = self.reader();
+        let newest = connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM audit_events")?
+            .query_row([], |row| row.get(0))?;
+        Ok(AuditEventId(newest))
+    }
+
+    fn read_events(&self, mut rows: rusqlite::Rows<'_>) -> Result<Vec<AuditRecord>, StoreError> {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;

@@ -23,6 +23,8 @@ use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
 use crate::listener::Transport;
+use crate::metrics::Metrics;
+use crate::metrics::follow::Follower;
 use crate::shutdown::StopSignals;
 use crate::tls::keeper::{Keeper, Shown};
 
@@ -84,7 +86,10 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     authority.rotations().resume()?;
 
     let desk = Arc::new(Desk::new(sealed_to, data.path().to_owned()));
-    let schedule = schedule(context, &authority, &desk)?;
+    let gate = config.gate(base);
+    let metrics = Metrics::new(authority.clock().now().wall, &gate.applications);
+    let follower = Follower::begin(Arc::clone(&authority))?;
+    let schedule = schedule(context, &authority, &desk, &metrics)?;
     let http = HttpConfig {
         hosts: config.hosts.clone(),
         scheme: config.scheme(),
@@ -94,7 +99,10 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
         None => (Transport::Plain, None),
         Some((keeper, shown)) => {
             let refusal = plain_on_tls::router(&http);
-            (Transport::Tls { shown, refusal }, Some(keeper.keep()))
+            (
+                Transport::Tls { shown, refusal },
+                Some(keeper.counted_in(Arc::clone(&metrics)).keep()),
+            )
         }
     };
     let app = App {
@@ -105,7 +113,8 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             let config = Arc::clone(config);
             move |authority| doctor::examine_running(&config, authority)
         }),
-        gate: Arc::new(config.gate(base)),
+        gate: Arc::new(gate),
+        metrics: Arc::clone(&metrics),
         sockets: crate::http::events::places(),
     };
     let mut locked_out = None;
@@ -115,8 +124,10 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
         }
     };
+    let following = follower.follow(|record| metrics.happened(record.entry.event.kind()));
     let served = tokio::select! {
-        served = crate::listener::serve(listener, transport, router(app), until) => served,
+        served = crate::listener::serve(listener, transport, router(app), Arc::clone(&metrics.connections), until) => served,
+        never = following => match never {},
         never = for_ever(keeping) => match never {},
     };
     drop(schedule);
@@ -152,7 +163,12 @@ async fn for_ever(work: Option<impl Future<Output = Infallible>>) -> Infallible 
 }
 
 /// The backups that the configuration asks for.
-fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Result<Option<Schedule>, Failure> {
+fn schedule(
+    context: &Context,
+    authority: &Arc<Authority>,
+    desk: &Desk,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Schedule>, Failure> {
     let config = &context.config.backup;
     let (Some(folder), Some(sealed_to)) = (&config.dir, &desk.sealed_to) else {
         return Ok(None);
@@ -163,6 +179,7 @@ fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Resul
         keep: config.keep,
         sealed_to: Arc::clone(sealed_to),
         lane: Arc::clone(&desk.lane),
+        metrics: Arc::clone(metrics),
     };
     Schedule::start(options, Arc::clone(authority))
         .map(Some)

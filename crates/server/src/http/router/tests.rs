@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::backup::Desk;
+use crate::gate::application::Applications;
 use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
+use crate::metrics::Metrics;
 use authcore::{
     ACCESS_KEY_LIFE, Authority, AuthorityOptions, Client, Operation, Remember, SIGNIN_TOKEN_LIFE_MAX, Scope,
-    Scopes, SigninTokenAuthority, TokenSet,
+    Scopes, SigninTokenAuthority, TokenSet, WallTime,
 };
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, WWW_AUTHENTICATE};
@@ -42,6 +44,7 @@ const CONTRACT: &[&str] = &[
     "get /gate/verify",
     "get /health",
     "get /login",
+    "get /metrics",
     "get /ready",
     "get /signin",
     "head /gate/verify",
@@ -89,6 +92,7 @@ impl Server {
             doctor: Arc::new(|_| Vec::new()),
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
+            metrics: Metrics::new(WallTime::from_unix_ms(0), &Applications::default()),
             sockets: events::places(),
         };
         Self {
