@@ -28,3 +28,4 @@ mod traffic;
 mod what_happened_to_others;
 mod what_happens_is_counted;
 mod what_is_not_the_contract_gets_its_status;
+mod who_asked_is_told;

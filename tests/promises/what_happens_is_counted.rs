@@ -46,7 +46,7 @@ fn comes_to(postern: &Postern, bearer: &str, metric: &str, expected: f64) {
             return;
         }
     }
-    panic!("{metric}: {found:?}");
+    assert_eq!(found, Some(expected), "{metric}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod doctor;
 mod gate;
+mod hooks;
 mod http;
 mod leak_test;
 mod listener;

@@ -86,16 +86,15 @@ pub(super) fn begin(connection: &Connection, vault: &Vault) -> Result<(), StoreE
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        let last = match before.take() {
-            Some(last) => last,
-            None => {
-                let first = Place {
-                    id: id - 1,
-                    link: Vec::new(),
-                };
-                put_anchor(connection, vault, &first)?;
-                first
-            }
+        let last = if let Some(last) = before.take() {
+            last
+        } else {
+            let first = Place {
+                id: id - 1,
+                link: Vec::new(),
+            };
+            put_anchor(connection, vault, &first)?;
+            first
         };
         let kind: String = row.get(2)?;
         let event = Plain {

@@ -15,10 +15,12 @@ use super::exit::{Exit, Failure};
 use super::signin_link::make_link;
 use super::{logging, output, prompt, slots};
 use crate::app::App;
-use crate::backup::{self, Desk, Schedule, ScheduleOptions};
+use crate::backup::{self, Desk, Schedule, ScheduleOptions, SealedTo};
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
 use crate::doctor;
+use crate::gate::Gate;
+use crate::hooks::Hooks;
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
@@ -30,12 +32,7 @@ use crate::tls::keeper::{Keeper, Shown};
 
 pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Failure> {
     let config = &context.config;
-    if !config.listen.ip().is_loopback() && !config.tls.is_on() {
-        let text = format!("{} is not a loopback address, and there is no TLS", config.listen);
-        return Err(Failure::new(Exit::Configuration, text).hint(
-            "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
-        ));
-    }
+    refuse_plain_to_others(config)?;
     let mut stop = StopSignals::install()
         .map_err(|error| Failure::new(Exit::Unavailable, format!("signals cannot be caught: {error}")))?;
     logging::start(config)?;
@@ -56,12 +53,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
     } else {
         config.field_password.open(prompt::field_password)?
     };
-    let sealed_to = match context.default_sealed_to(opener.password) {
-        Ok(sealed_to) => Some(sealed_to),
-        // Whoever asks for backups by the configuration must be able to have them.
-        Err(failure) if config.backup.dir.is_some() => return Err(failure),
-        Err(_) => None,
-    };
+    let sealed_to = sealed_to(context, opener.password)?;
     let authority = if first {
         let authority = first_start(&options, &data, &opener.secret)?;
         let recovery_key = offered_recovery_key(context, &options, &opener.secret)?;
@@ -87,8 +79,7 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
 
     let desk = Arc::new(Desk::new(sealed_to, data.path().to_owned()));
     let gate = config.gate(base);
-    let metrics = Metrics::new(authority.clock().now().wall, &gate.applications);
-    let follower = Follower::begin(Arc::clone(&authority))?;
+    let (metrics, hooks, follower) = watching(config, &authority, &gate)?;
     let schedule = schedule(context, &authority, &desk, &metrics)?;
     let http = HttpConfig {
         hosts: config.hosts.clone(),
@@ -124,7 +115,10 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             reason = authority.locked_out(), if locked_out.is_none() => locked_out = Some(reason),
         }
     };
-    let following = follower.follow(|record| metrics.happened(record.entry.event.kind()));
+    let following = follower.follow(|record| {
+        metrics.happened(record.entry.event.kind());
+        hooks.offer(record);
+    });
     let served = tokio::select! {
         served = crate::listener::serve(listener, transport, router(app), Arc::clone(&metrics.connections), until) => served,
         never = following => match never {},
@@ -137,6 +131,45 @@ pub(super) async fn run(context: &Context, arguments: &Serve) -> Result<(), Fail
             .hint("nobody was let in since; start the server again with a secret that opens the database"));
     }
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
+}
+
+/// Beyond this machine, nothing is said without TLS.
+fn refuse_plain_to_others(config: &Config) -> Result<(), Failure> {
+    if !config.listen.ip().is_loopback() && !config.tls.is_on() {
+        let text = format!("{} is not a loopback address, and there is no TLS", config.listen);
+        return Err(Failure::new(Exit::Configuration, text).hint(
+            "set tls.cert and tls.key, or tls.self_signed = true; or listen on 127.0.0.1 and put a proxy with TLS in front",
+        ));
+    }
+    Ok(())
+}
+
+/// To whom backups are sealed, if to anybody.
+fn sealed_to(context: &Context, password: Option<Zeroizing<String>>) -> Result<Option<SealedTo>, Failure> {
+    match context.default_sealed_to(password) {
+        Ok(sealed_to) => Ok(Some(sealed_to)),
+        // Whoever asks for backups by the configuration must be able to have them.
+        Err(failure) if context.config.backup.dir.is_some() => Err(failure),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What counts and tells what happens from now on.
+fn watching(
+    config: &Config,
+    authority: &Arc<Authority>,
+    gate: &Gate,
+) -> Result<(Arc<Metrics>, Hooks, Follower), Failure> {
+    let names = config.hooks.iter().map(|hook| hook.name.clone());
+    let metrics = Metrics::new(authority.clock().now().wall, &gate.applications, names);
+    let hooks = Hooks::start(&config.hooks, authority, &metrics).map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("the thread of a hook does not start: {error}"),
+        )
+    })?;
+    let follower = Follower::begin(Arc::clone(authority))?;
+    Ok((metrics, hooks, follower))
 }
 
 /// Certificate and key are looked at before anything is made: a broken one stops the start, and leaves nothing behind.

@@ -7,7 +7,6 @@
 pub(crate) mod follow;
 pub(crate) mod http;
 pub(crate) mod page;
-mod process;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,6 +66,8 @@ pub(crate) struct Metrics {
     /// By name of the application, and for hosts that are none's.
     gate: BTreeMap<String, GateCounts>,
     no_application: GateCounts,
+    /// By name of the hook.
+    hooks: BTreeMap<String, HookCounts>,
     /// By kind, as [`KINDS`] lists them.
     events: [Count; KINDS.len()],
 }
@@ -79,6 +80,14 @@ pub(crate) struct GateCounts {
     pub(crate) forbid: Count,
 }
 
+/// Events for one hook.
+#[derive(Default)]
+pub(crate) struct HookCounts {
+    pub(crate) delivered: Count,
+    pub(crate) failed: Count,
+    pub(crate) dropped: Count,
+}
+
 /// Backups of this process.
 #[derive(Default)]
 pub(crate) struct Backups {
@@ -89,8 +98,12 @@ pub(crate) struct Backups {
 }
 
 impl Metrics {
-    /// Of a server that starts now, with these applications.
-    pub(crate) fn new(started: WallTime, applications: &Applications) -> Arc<Self> {
+    /// Of a server that starts now, with these applications and hooks.
+    pub(crate) fn new(
+        started: WallTime,
+        applications: &Applications,
+        hooks: impl Iterator<Item = String>,
+    ) -> Arc<Self> {
         let names = applications.0.iter().map(|application| application.name.clone());
         Arc::new(Self {
             started,
@@ -101,6 +114,7 @@ impl Metrics {
             certificate_ends: When::default(),
             gate: names.map(|name| (name, GateCounts::default())).collect(),
             no_application: GateCounts::default(),
+            hooks: hooks.map(|name| (name, HookCounts::default())).collect(),
             events: std::array::from_fn(|_| Count::default()),
         })
     }
@@ -114,6 +128,18 @@ impl Metrics {
             GateDecision::Challenge(_) => counts.challenge.add(),
             GateDecision::Forbid(_) => counts.forbid.add(),
         }
+    }
+
+    /// One event more for that hook.
+    pub(crate) fn told(&self, hook: &str, which: impl Fn(&HookCounts) -> &Count) {
+        if let Some(counts) = self.hooks.get(hook) {
+            which(counts).add();
+        }
+    }
+
+    /// Every hook, in order of its name.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = (&str, &HookCounts)> {
+        self.hooks.iter().map(|(name, counts)| (name.as_str(), counts))
     }
 
     /// An event was written into the audit log.

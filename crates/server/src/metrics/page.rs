@@ -1,6 +1,7 @@
 //! Every metric, in the order of the page: name, kind, labels, what it says. docs/metrics.md is held against this by a test.
 
 mod family;
+mod process;
 
 use authcore::WallTime;
 use fieldcrypt::{KeyPurpose, KeyState};
@@ -9,7 +10,6 @@ use self::family::Kind::{Counter, Gauge, Histogram};
 use self::family::{Family, Value, text_of};
 use super::Count;
 use super::http::{BUCKETS, CLASSES, HttpCounts};
-use super::process::Process;
 use crate::app::App;
 use crate::http::events::SOCKETS_MAX;
 
@@ -32,7 +32,7 @@ fn families(app: &App, http: &HttpCounts) -> Vec<Family> {
     all.extend(of_sign_in(app, http));
     all.extend(of_the_store(app));
     all.extend(of_what_runs_by_itself(app));
-    all.extend(of_the_process(app));
+    all.extend(process::families(app.metrics.started));
     all
 }
 
@@ -273,6 +273,17 @@ fn of_what_runs_by_itself(app: &App) -> Vec<Family> {
     for (kind, count) in metrics.events() {
         events.put([kind], Value::Whole(count));
     }
+    let mut hooks = Family::new(
+        "postern_hook_events_total",
+        Counter,
+        &["hook", "result"],
+        "Events for hooks: delivered, failed, dropped",
+    );
+    for (hook, counts) in metrics.hooks() {
+        hooks.put([hook, "delivered"], Value::count(&counts.delivered));
+        hooks.put([hook, "failed"], Value::count(&counts.failed));
+        hooks.put([hook, "dropped"], Value::count(&counts.dropped));
+    }
     vec![
         Family::new(
             "postern_backups_total",
@@ -297,44 +308,7 @@ fn of_what_runs_by_itself(app: &App) -> Vec<Family> {
         )
         .at(metrics.certificate_ends.read()),
         events,
-    ]
-}
-
-fn of_the_process(app: &App) -> Vec<Family> {
-    let process = Process::now();
-    let maybe = |family: Family, value: Option<Value>| match value {
-        Some(value) => family.with([], value),
-        None => family,
-    };
-    vec![
-        maybe(
-            Family::new(
-                "process_cpu_seconds_total",
-                Counter,
-                &[],
-                "Processor time, user and system",
-            ),
-            process.cpu_seconds.map(Value::Real),
-        ),
-        maybe(
-            Family::new("process_resident_memory_bytes", Gauge, &[], "Memory in use"),
-            process.resident_bytes.map(Value::Whole),
-        ),
-        maybe(
-            Family::new("process_virtual_memory_bytes", Gauge, &[], "Addresses in use"),
-            process.virtual_bytes.map(Value::Whole),
-        ),
-        maybe(
-            Family::new("process_open_fds", Gauge, &[], "Open descriptors"),
-            process.open_fds.map(Value::Whole),
-        ),
-        Family::new(
-            "process_start_time_seconds",
-            Gauge,
-            &[],
-            "When the server started",
-        )
-        .at(Some(app.metrics.started)),
+        hooks,
     ]
 }
 

@@ -44,6 +44,14 @@ impl AuditPage {
     }
 }
 
+/// One event, as it is told to others.
+///
+/// # Errors
+/// As [`AuditPage::of`].
+pub(crate) fn as_json(record: &AuditRecord) -> serde_json::Result<Value> {
+    serde_json::to_value(item(record)?)
+}
+
 fn item(record: &AuditRecord) -> serde_json::Result<AuditItem> {
     Ok(AuditItem {
         id: record.id.0,

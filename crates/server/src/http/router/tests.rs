@@ -92,7 +92,11 @@ impl Server {
             doctor: Arc::new(|_| Vec::new()),
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
-            metrics: Metrics::new(WallTime::from_unix_ms(0), &Applications::default()),
+            metrics: Metrics::new(
+                WallTime::from_unix_ms(0),
+                &Applications::default(),
+                std::iter::empty(),
+            ),
             sockets: events::places(),
         };
         Self {

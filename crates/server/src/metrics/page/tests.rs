@@ -28,6 +28,7 @@ fn app(folder: &Path) -> App {
         metrics: Metrics::new(
             WallTime::from_unix_ms(1_800_000_000_500),
             &Applications::default(),
+            std::iter::empty(),
         ),
         sockets: events::places(),
     }
@@ -79,7 +80,7 @@ fn the_documentation_lists_every_metric_and_no_other() {
     assert_eq!(declared(&text), names);
 }
 
-/// https://prometheus.io/docs/practices/naming
+/// <https://prometheus.io/docs/practices/naming>
 #[test]
 fn names_follow_the_conventions() {
     for family in page().0 {

@@ -2,17 +2,61 @@
 
 use std::fs;
 
+use authcore::WallTime;
+
+use super::family::Kind::{Counter, Gauge};
+use super::family::{Family, Value};
+
+/// Its metrics; what the system does not say has a name and no value.
+pub(super) fn families(started: WallTime) -> Vec<Family> {
+    let process = Process::now();
+    let maybe = |family: Family, value: Option<Value>| match value {
+        Some(value) => family.with([], value),
+        None => family,
+    };
+    vec![
+        maybe(
+            Family::new(
+                "process_cpu_seconds_total",
+                Counter,
+                &[],
+                "Processor time, user and system",
+            ),
+            process.cpu_seconds.map(Value::Real),
+        ),
+        maybe(
+            Family::new("process_resident_memory_bytes", Gauge, &[], "Memory in use"),
+            process.resident_bytes.map(Value::Whole),
+        ),
+        maybe(
+            Family::new("process_virtual_memory_bytes", Gauge, &[], "Addresses in use"),
+            process.virtual_bytes.map(Value::Whole),
+        ),
+        maybe(
+            Family::new("process_open_fds", Gauge, &[], "Open descriptors"),
+            process.open_fds.map(Value::Whole),
+        ),
+        Family::new(
+            "process_start_time_seconds",
+            Gauge,
+            &[],
+            "When the server started",
+        )
+        .at(Some(started)),
+    ]
+}
+
 /// Memory, processor time, descriptors.
-pub(super) struct Process {
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) virtual_bytes: Option<u64>,
-    pub(super) cpu_seconds: Option<f64>,
-    pub(super) open_fds: Option<u64>,
+struct Process {
+    resident_bytes: Option<u64>,
+    virtual_bytes: Option<u64>,
+    cpu_seconds: Option<f64>,
+    open_fds: Option<u64>,
 }
 
 impl Process {
     /// As it is now.
-    pub(super) fn now() -> Self {
+    fn now() -> Self {
         let memory = fs::read_to_string("/proc/self/statm").ok();
         let times = fs::read_to_string("/proc/self/stat").ok();
         let page = u64::try_from(rustix::param::page_size()).unwrap_or(0);
@@ -33,7 +77,7 @@ fn number(text: &str, place: usize) -> Option<u64> {
     text.split_ascii_whitespace().nth(place)?.parse().ok()
 }
 
-/// Fields 14 and 15, user and system time in ticks (proc_pid_stat(5)). The name in field 2 may hold spaces and parentheses.
+/// Fields 14 and 15, user and system time in ticks (`proc_pid_stat(5)`). The name in field 2 may hold spaces and parentheses.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a process that ran for 2^53 ticks is older than anything"
