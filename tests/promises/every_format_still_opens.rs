@@ -52,6 +52,8 @@ fn a_database_of_every_version_opens_and_keeps_what_is_in_it() {
             verified.contains("the integrity seal holds"),
             "{name}: {verified}"
         );
+        let chained = postern.says(&["audit", "verify"]);
+        assert!(chained.contains("events holds"), "{name}: {chained}");
         assert_eq!(
             login(&postern.base, PASSWORD).expect("an answer").status,
             200,

@@ -219,6 +219,7 @@ fn our_own_endpoints() {
     for path in ["/health", "/ready"] {
         assert_eq!(postern.send("GET", path, &[], &Value::Null).status, 200, "{path}");
     }
+    assert_eq!(owner.asks("GET", "/metrics", &Value::Null).status, 200);
     let document = owner.asks("GET", "/api/v1/openapi.json", &Value::Null);
     assert!(document.body.get("paths").is_some_and(Value::is_object));
 }

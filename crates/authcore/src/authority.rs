@@ -13,8 +13,10 @@ use fieldcrypt::{KeyInfo, SecretKey, SlotSecret};
 
 use crate::access_keys::AccessKeys;
 use crate::audit::AuditLog;
+use crate::audit::head::AuditHead;
 use crate::backups::Backups;
 use crate::clock::Clock;
+use crate::figures::Figures;
 use crate::gate::{Gate, Visitor};
 use crate::live::{Live, SeenToken};
 use crate::one_use::{OperationTokens, SigninTokens};
@@ -26,7 +28,9 @@ use crate::session::Sessions;
 use crate::session::state::hashed_proof;
 use crate::settings::Settings;
 use crate::signing_keys::{NewSigningKey, SigningKeys};
-use crate::store::{self, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification};
+use crate::store::{
+    self, AuditVerification, Inspection, IntegrityOptions, OpenError, Opened, Store, StoreError, Verification,
+};
 use crate::tls_keys::TlsKeys;
 use crate::token::access::{ACCESS_TOKEN_LIFE, SessionProof};
 use crate::token::access_key::{AccessKeySecret, PREFIX};
@@ -155,6 +159,30 @@ impl Authority {
     /// As [`Authority::open`]; a field that does not open is in the answer and no error.
     pub fn verify(options: &AuthorityOptions, secret: &SlotSecret) -> Result<Verification, OpenError> {
         store::verify(&options.database, secret, &options.integrity)
+    }
+
+    /// Walks the chain of an existing database's audit log, up to a head that was kept elsewhere, without changing a byte of
+    /// it, beside a running server too.
+    ///
+    /// # Errors
+    /// As [`Authority::open`]; what is wrong with the log is in the answer and no error.
+    pub fn verify_audit(
+        options: &AuthorityOptions,
+        secret: &SlotSecret,
+        kept: Option<&AuditHead>,
+    ) -> Result<AuditVerification, OpenError> {
+        store::verify_audit(&options.database, secret, &options.integrity, kept)
+    }
+
+    /// The head of an existing database's audit log, to be kept elsewhere; `None` while nothing was written into it.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub fn audit_head(
+        options: &AuthorityOptions,
+        secret: &SlotSecret,
+    ) -> Result<Option<AuditHead>, OpenError> {
+        store::audit_head(&options.database, secret, &options.integrity)
     }
 
     fn start(options: &AuthorityOptions, opened: Opened) -> Result<Self, OpenError> {
@@ -351,6 +379,17 @@ impl Authority {
     #[must_use]
     pub fn sealing_keys(&self) -> Vec<KeyInfo> {
         self.store.vault().keys()
+    }
+
+    /// What this process does, in numbers. Memory only.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            checks_waiting: self.passwords.checks_waiting(),
+            sessions: self.live.session_count(),
+            access_keys: self.live.access_keys().len(),
+            ..self.store.counts().read()
+        }
     }
 
     /// Whether changes can be committed: false after a failed write, until a restart.

@@ -18,6 +18,7 @@ mod authority;
 mod backups;
 mod client;
 mod clock;
+mod figures;
 mod gate;
 mod ids;
 mod live;
@@ -37,11 +38,13 @@ mod token;
 pub use access_keys::{
     ACCESS_KEY_LIFE, ACCESS_KEY_LIFE_MAX, AccessKeyView, AccessKeys, CreateAccessKeyError, CreatedAccessKey,
 };
+pub use audit::head::AuditHead;
 pub use audit::{AuditLog, AuditQuery};
 pub use authority::{Authority, AuthorityOptions, Unauthorized};
 pub use backups::Backups;
 pub use client::Client;
 pub use clock::{Clock, Moment, Monotonic, WallTime};
+pub use figures::Figures;
 pub use gate::{
     BrowserState, BrowserStateMark, Entered, Gate, GateCookie, GateScope, GateScopeError, HANDOFF_CODE_LIFE,
     HandoffCode, HandoffError, Visitor,
@@ -67,10 +70,10 @@ pub use session::{
 pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings};
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
-    CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination, Inspection, IntegrityOptions,
-    KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS, PROTECTED_TABLES, Restored, RotationFailed,
-    RotationProgress, RotationStatus, SealCheck, SlotChangeError, Slots, StoreError, Verification,
-    sealed_columns,
+    AuditBreak, AuditVerification, CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination,
+    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS,
+    PROTECTED_TABLES, Restored, RotationFailed, RotationProgress, RotationStatus, SealCheck, SlotChangeError,
+    Slots, StoreError, Verification, sealed_columns,
 };
 pub use throttle::{KnownDevice, Slowed, ThrottleState, ThrottleStatus};
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};

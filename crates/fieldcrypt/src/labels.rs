@@ -24,3 +24,5 @@ pub(crate) const ROW_MARK: &[u8] = b"fieldcrypt/v1/integrity/row-mark";
 pub(crate) const INTEGRITY_SEAL: &[u8] = b"fieldcrypt/v1/integrity/seal";
 /// HKDF info: integrity key → key of the witness file.
 pub(crate) const WITNESS: &[u8] = b"fieldcrypt/v1/integrity/witness";
+/// HKDF info: integrity key → key of chains of rows.
+pub(crate) const CHAIN: &[u8] = b"fieldcrypt/v1/integrity/chain";

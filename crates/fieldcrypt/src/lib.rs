@@ -35,7 +35,8 @@ pub use cipher::Algorithm;
 pub use column::{ColumnRegistry, DuplicateColumn, SealedColumn};
 pub use error::{CreateError, KeyringError, NewKeyError, OpenError, SealError, SlotError, UnlockError};
 pub use integrity::{
-    DamagedRow, DamagedTable, IntegrityError, IntegritySeal, ProtectedTable, Report, RowDamage, Verified,
+    ChainLink, DamagedRow, DamagedTable, IntegrityError, IntegritySeal, ProtectedTable, Report, RowChain,
+    RowDamage, Verified,
 };
 pub use kdf::{ITERATIONS_MAX, ITERATIONS_MIN, KdfOutOfBounds, KdfParams};
 pub use keyring::{DataKeyNumber, KeyInfo, KeyPurpose, KeyState};

@@ -10,6 +10,7 @@ use crate::doctor::Finding;
 use crate::gate::Gate;
 use crate::gate::proxy::Clients;
 use crate::http::config::HttpConfig;
+use crate::metrics::Metrics;
 
 /// What is wrong with the install of a running server.
 pub(crate) type Examine = dyn Fn(&Authority) -> Vec<Finding> + Send + Sync;
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     /// What asks applications.
     pub(crate) clients: Clients,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
     /// Places for web sockets of the page.
     pub(crate) sockets: Arc<Semaphore>,
 }

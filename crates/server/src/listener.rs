@@ -98,7 +98,7 @@ enum Phase {
     Ended,
 }
 
-/// Serves `router` on `listener` until `stop` yields; then finishes what is in flight, for at most ten seconds or
+/// Serves `router` on `listener`, with that room for connections, until `stop` yields; then finishes what is in flight, for at most ten seconds or
 /// until `stop` yields again. When this returns, no request is being worked on.
 ///
 /// # Errors
@@ -107,6 +107,7 @@ pub(crate) async fn serve(
     listener: std::net::TcpListener,
     transport: Transport,
     router: Router,
+    room: Arc<Semaphore>,
     mut stop: impl AsyncFnMut(),
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -119,7 +120,6 @@ pub(crate) async fn serve(
         alive,
     };
     let http = builder(tasks.clone());
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
 
     tokio::select! {
         () = accept_all(&listener, &room, &http, &transport, &router, &tasks) => {}

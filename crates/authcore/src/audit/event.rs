@@ -241,6 +241,34 @@ impl AuditEvent {
     }
 }
 
+/// Every kind of event ([`AuditEvent::kind`]), in the order of the variants.
+pub const KINDS: [&str; 24] = [
+    "InstallCreated",
+    "SignedIn",
+    "PasswordRefused",
+    "SessionEnded",
+    "SessionsEnded",
+    "GateOpened",
+    "ThrottleCleared",
+    "PasswordChanged",
+    "SigninTokenIssued",
+    "AccessKeyCreated",
+    "AccessKeyRevoked",
+    "SettingChanged",
+    "SigningKeyCreated",
+    "CertificateMade",
+    "SlotAdded",
+    "SlotChanged",
+    "SlotRemoved",
+    "MasterKeyReplaced",
+    "DataKeyRotationBegun",
+    "DataKeyRotationCalledOff",
+    "DataKeyDestroyed",
+    "BackupTaken",
+    "BackupFailed",
+    "DatabaseRestored",
+];
+
 /// An event as it is stored: what, and who was at the other end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditEntry {
@@ -261,4 +289,26 @@ pub struct AuditRecord {
     pub at: WallTime,
     /// What and who.
     pub entry: AuditEntry,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The variants stand in this file once more, as `kind` names them.
+    #[test]
+    fn every_kind_is_listed() {
+        let source = include_str!("event.rs");
+        let named: Vec<&str> = source
+            .lines()
+            .filter_map(|line| {
+                line.trim()
+                    .strip_prefix("Self::")?
+                    .split_once("=> \"")?
+                    .1
+                    .strip_suffix("\",")
+            })
+            .collect();
+        assert_eq!(named, KINDS);
+    }
 }

@@ -1,6 +1,7 @@
 //! The audit log: what happened, written in the transaction of the change it tells of.
 
 pub mod event;
+pub mod head;
 
 use std::sync::Arc;
 
@@ -31,6 +32,22 @@ pub struct AuditQuery {
 }
 
 impl AuditLog {
+    /// The events after that one, oldest first, at most [`PAGE_MAX`]: for whoever follows what happens, by whatever process.
+    ///
+    /// # Errors
+    /// When they cannot be read, or one was altered.
+    pub fn after(&self, last: AuditEventId) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit_after(last)
+    }
+
+    /// The number of the newest event; 0 where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn newest(&self) -> Result<AuditEventId, StoreError> {
+        self.store.newest_audit_event()
+    }
+
     /// Events, newest first.
     ///
     /// # Errors

@@ -94,6 +94,11 @@ impl KdfLane {
             })
     }
 
+    /// Places that are taken now.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn verify(
         &self,
         place: Place,

@@ -173,11 +173,16 @@ impl Passwords {
     /// When the lane is full or there were too many wrong ones, with the time after which to try again.
     pub fn reserve(&self, client: &Client, device: Option<&str>) -> Result<Permit, NotNow> {
         let device = device.and_then(|text| KnownDevice::recognise(&self.hasher, text));
-        let place = self.lane.reserve(device.is_some())?;
+        let counts = self.store.counts();
+        let place = self.lane.reserve(device.is_some());
+        let place = place.inspect_err(|_| counts.turned_away_busy())?;
         let device = device.map(|device| device.id());
         let now = self.clock.now().wall;
         let admitted = self.live.throttle().admit(client, device, now);
-        let admission = admitted.inspect_err(|_| self.say_turned_away(client, now))?;
+        let admission = admitted.inspect_err(|_| {
+            counts.turned_away_slowed();
+            self.say_turned_away(client, now);
+        })?;
         Ok(Permit { place, admission })
     }
 
@@ -203,6 +208,11 @@ impl Passwords {
     #[must_use]
     pub fn throttle_status(&self) -> ThrottleStatus {
         self.live.throttle().status(self.clock.now().wall)
+    }
+
+    /// How many passwords are being checked or wait for it.
+    pub(crate) fn checks_waiting(&self) -> usize {
+        self.lane.taken()
     }
 
     /// Forgets every wrong password, in this process and in one that is running beside it.
@@ -258,10 +268,14 @@ impl Passwords {
         self.store.catch_up().await?;
         let record = self.live.password();
         let upgrade_to = (record.hash.iterations() < self.iterations).then_some(self.iterations);
+        let begun = self.clock.now().monotonic;
         let checked = self
             .lane
             .verify(place, attempt, Box::new(record.hash.clone()), upgrade_to)
             .await?;
+        self.store
+            .counts()
+            .checked(self.clock.now().monotonic.since(begun));
         let request = |change| Request {
             change,
             client: client.clone(),

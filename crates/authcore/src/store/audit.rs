@@ -4,6 +4,7 @@ use fieldcrypt::{RowKey, Sealed, Vault};
 use rusqlite::Connection;
 
 use super::apply::Room;
+use super::audit_chain::{self, Plain};
 use super::change::Request;
 use super::columns::AUDIT_EVENT;
 use super::load::{from_json, to_json};
@@ -15,7 +16,7 @@ use crate::clock::WallTime;
 use crate::ids::AuditEventId;
 
 /// Most events kept; the oldest go first. About 40 MB.
-const EVENTS_MAX: i64 = 100_000;
+pub(super) const EVENTS_MAX: i64 = 100_000;
 
 /// Writes an event down, in the transaction of the change it tells of.
 pub(super) fn record(
@@ -36,26 +37,31 @@ pub(super) fn write(
     event: AuditEvent,
 ) -> Result<(), StoreError> {
     // The row key is part of what is sealed, so it must be known before the insert.
-    let id: i64 = connection
-        .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM audit_events")?
-        .query_row([], |row| row.get(0))?;
+    let last = audit_chain::end(connection, vault)?;
+    let id = last.id + 1;
     let kind = event.kind();
     let entry = AuditEntry {
         event,
         client: client.clone(),
     };
-    let sealed = vault.seal(AUDIT_EVENT, &RowKey::Integer(id), &to_json(&entry)?)?;
+    let record = to_json(&entry)?;
+    let at = at.unix_ms();
+    let link = audit_chain::link(
+        &audit_chain::chain_of(vault)?,
+        &last.link,
+        &Plain { id, at, kind },
+        &record,
+    );
+    let sealed = vault.seal(AUDIT_EVENT, &RowKey::Integer(id), &record)?;
     connection
-        .prepare_cached("INSERT INTO audit_events (id, at, kind, record) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((id, at.unix_ms(), kind, sealed))?;
+        .prepare_cached("INSERT INTO audit_events (id, at, kind, record, chain) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((id, at, kind, sealed, link.0))?;
     Ok(())
 }
 
 /// Keeps the log bounded. The newest event stays, so numbers are never given twice.
-pub(super) fn sweep(connection: &Connection) -> Result<usize, StoreError> {
-    let mut statement = connection
-        .prepare_cached("DELETE FROM audit_events WHERE id <= (SELECT max(id) FROM audit_events) - ?1")?;
-    Ok(statement.execute([EVENTS_MAX])?)
+pub(super) fn sweep(connection: &Connection, vault: &Vault) -> Result<usize, StoreError> {
+    audit_chain::sweep(connection, vault, EVENTS_MAX)
 }
 
 impl Store {
@@ -71,12 +77,38 @@ impl Store {
             "SELECT id, at, record FROM audit_events WHERE at >= ?1 AND id < ?2 \
              AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || kind || ',') > 0) ORDER BY id DESC LIMIT ?4",
         )?;
-        let mut rows = statement.query((
+        let rows = statement.query((
             query.since.map_or(i64::MIN, WallTime::unix_ms),
             query.before.map_or(i64::MAX, |id| id.0),
             kinds,
             i64::try_from(query.limit.min(PAGE_MAX)).unwrap_or(i64::MAX),
         ))?;
+        self.read_events(rows)
+    }
+
+    /// Events after that one, oldest first.
+    pub(crate) fn audit_after(&self, last: AuditEventId) -> Result<Vec<AuditRecord>, StoreError> {
+        let connection = self.reader();
+        self.vault()
+            .reload_if_changed(&connection)
+            .map_err(StoreError::from)?;
+        let mut statement = connection
+            .prepare_cached("SELECT id, at, record FROM audit_events WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let limit = i64::try_from(PAGE_MAX).unwrap_or(i64::MAX);
+        let rows = statement.query((last.0, limit))?;
+        self.read_events(rows)
+    }
+
+    /// The number of the newest event, or of the last that was swept out.
+    pub(crate) fn newest_audit_event(&self) -> Result<AuditEventId, StoreError> {
+        let connection = self.reader();
+        let newest = connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM audit_events")?
+            .query_row([], |row| row.get(0))?;
+        Ok(AuditEventId(newest))
+    }
+
+    fn read_events(&self, mut rows: rusqlite::Rows<'_>) -> Result<Vec<AuditRecord>, StoreError> {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;

@@ -37,7 +37,7 @@ pub(super) fn registry() -> ColumnRegistry {
 
 /// What stands unsealed beside them and is no secret, though it looks like one: identifiers, keyed hashes, public keys,
 /// names that this program gives.
-pub const PLAIN_COLUMNS: [PlainColumn; 10] = {
+pub const PLAIN_COLUMNS: [PlainColumn; 11] = {
     use PlainForm::{Hash, Names, Random, RandomText};
     let column = PlainColumn::new;
     [
@@ -66,6 +66,12 @@ pub const PLAIN_COLUMNS: [PlainColumn; 10] = {
             "identifiers of access keys",
         ),
         column("audit_events", "kind", Names, "kinds of event"),
+        column(
+            "audit_events",
+            "chain",
+            Hash { bytes: 32 },
+            "links of the chain of events, under a sealed key",
+        ),
     ]
 };
 

@@ -81,7 +81,7 @@ pub(super) fn verification(reading: Reading) -> Result<Verification, OpenError> 
     Ok(Verification { complaints, fields })
 }
 
-fn complaints<T>(checked: Result<T, OpenError>) -> Result<Vec<String>, OpenError> {
+pub(super) fn complaints<T>(checked: Result<T, OpenError>) -> Result<Vec<String>, OpenError> {
     match checked {
         Ok(_) => Ok(Vec::new()),
         Err(error @ (OpenError::Integrity(_) | OpenError::Witness(_))) => Ok(vec![error.to_string()]),

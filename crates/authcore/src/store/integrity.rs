@@ -11,7 +11,7 @@ use fieldcrypt::{
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{OpenError, StoreError, migrations, purge, sessions, signin_tokens};
+use super::{OpenError, StoreError, audit_chain, migrations, purge, sessions, signin_tokens};
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
@@ -156,7 +156,7 @@ pub(super) enum WitnessFailed {
 
 impl Checked {
     /// Brings the schema up to date under the seal, and keeps the seal on this connection from here on.
-    pub(super) fn stand_guard(self, connection: &mut Connection) -> Result<Guard, OpenError> {
+    pub(super) fn stand_guard(self, vault: &Vault, connection: &mut Connection) -> Result<Guard, OpenError> {
         let pending = self.migrate(connection)?;
         if pending || self.accepted || self.verified.is_none_or(|verified| !verified.complete) {
             let floor = self
@@ -165,7 +165,7 @@ impl Checked {
                 .as_ref()
                 .and_then(|witness| witness.counter().ok());
             let accepted = self.accepted;
-            let ((), counter) = self.seal(connection, floor.unwrap_or(0), |transaction| {
+            let ((), counter) = self.seal(vault, connection, floor.unwrap_or(0), |transaction| {
                 if accepted {
                     // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
                     sessions::delete_all(transaction)?;
@@ -186,12 +186,13 @@ impl Checked {
     /// transaction. Gives the counter too. The witness is not told.
     pub(super) fn seal_anew<T>(
         self,
+        vault: &Vault,
         connection: &mut Connection,
         floor: u64,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<(T, u64), OpenError> {
         self.migrate(connection)?;
-        self.seal(connection, floor, work)
+        self.seal(vault, connection, floor, work)
     }
 
     /// How far the seal has come.
@@ -211,6 +212,7 @@ impl Checked {
 
     fn seal<T>(
         &self,
+        vault: &Vault,
         connection: &mut Connection,
         floor: u64,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -218,6 +220,7 @@ impl Checked {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)?;
+        audit_chain::begin(&transaction, vault)?;
         let done = work(&transaction)?;
         let counter = self.guard.seal.rebuild(&transaction, floor)?;
         transaction.commit().map_err(StoreError::from)?;

@@ -12,6 +12,7 @@
 mod access_keys;
 mod apply;
 mod audit;
+mod audit_chain;
 pub(crate) mod change;
 mod change_counter;
 mod columns;
@@ -38,6 +39,8 @@ mod throttle;
 mod tls_keys;
 mod writer;
 
+pub use audit_chain::{AuditBreak, AuditVerification};
+pub(crate) use audit_chain::{audit_head, verify_audit};
 pub use columns::{PLAIN_COLUMNS, sealed_columns};
 pub use error::StoreError;
 pub use inspect::{Inspection, Verification};
@@ -176,7 +179,7 @@ pub(crate) fn open(
     let Reading { vault, checked, .. } = read(path, secret, integrity)?;
     let checked = checked?;
     let mut connection = connect(path, OpenMode::Existing)?;
-    let guard = checked.stand_guard(&mut connection)?;
+    let guard = checked.stand_guard(&vault, &mut connection)?;
     columns::check_schema(&connection)?;
     integrity::finish_purge(&vault, &mut connection)?;
     Ok(Opened {
@@ -227,6 +230,7 @@ pub(crate) fn put_first_rows(
         connection, vault, ..
     } = opened;
     let transaction = connection.transaction().map_err(StoreError::from)?;
+    audit_chain::begin(&transaction, vault)?;
     server_state::put_token_hash_key(&transaction, vault, token_hash_key)?;
     passwords::put_first(&transaction, vault, password)?;
     signing_keys::insert(&transaction, vault, signing_key, now)?;

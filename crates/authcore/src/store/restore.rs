@@ -116,7 +116,7 @@ pub(crate) fn end_everything(
     let highest = now
         .max(highest.unwrap_or(now))
         .max(current.highest.unwrap_or(now));
-    let (ended, counter) = checked.seal_anew(&mut connection, floor, |transaction| {
+    let (ended, counter) = checked.seal_anew(&vault, &mut connection, floor, |transaction| {
         let sessions = sessions::delete_all(transaction)?;
         signin_tokens::delete_all(transaction)?;
         // Operation tokens end with their sessions and with the key that signed them; what was noted of them ends too.

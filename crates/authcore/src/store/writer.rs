@@ -30,6 +30,7 @@ use super::{
     spent_tokens,
 };
 use crate::clock::{Clock, Moment, WallTime};
+use crate::figures::Counts;
 use crate::live::{Live, LiveChange};
 
 /// Most changes that share one commit; bounds how long the first of them waits.
@@ -74,6 +75,7 @@ pub(crate) struct Store {
     reader: Mutex<Connection>,
     vault: Arc<Vault>,
     stopped: Arc<AtomicBool>,
+    counts: Arc<Counts>,
     locked_out: watch::Receiver<Option<StoreError>>,
 }
 
@@ -98,6 +100,7 @@ impl Store {
         let loaded = load::everything(&connection, &vault, clock.now().wall)?;
         let live = Arc::new(Live::new(loaded));
         let stopped = Arc::new(AtomicBool::new(false));
+        let counts = Arc::new(Counts::default());
         let (queue, requests) = channel();
         let (lock_out, locked_out) = watch::channel(None);
         let mut writer = Writer {
@@ -107,6 +110,7 @@ impl Store {
             clock,
             counter,
             stopped: Arc::clone(&stopped),
+            counts: Arc::clone(&counts),
             swept: None,
             kept: None,
             guard,
@@ -124,6 +128,7 @@ impl Store {
             reader: Mutex::new(reader(path)?),
             vault,
             stopped,
+            counts,
             locked_out,
         };
         Ok((store, live))
@@ -159,6 +164,10 @@ impl Store {
 
     pub(crate) const fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// The reader's connection, for what is not kept in memory.
@@ -207,6 +216,7 @@ struct Writer {
     clock: Clock,
     counter: ChangeCounter,
     stopped: Arc<AtomicBool>,
+    counts: Arc<Counts>,
     swept: Option<Moment>,
     /// The highest wall time that is on disk.
     kept: Option<WallTime>,
@@ -262,8 +272,10 @@ impl Writer {
             }
         }
         let (changes, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let begun = self.clock.now().monotonic;
         match self.commit(&changes) {
             Ok((outcomes, published)) => {
+                self.counts.committed(self.clock.now().monotonic.since(begun));
                 self.live.publish(Committed(published));
                 if changes.iter().any(|request| request.change.is_news()) {
                     self.live.tell_of_changes();
@@ -397,7 +409,7 @@ impl Writer {
             + signin_tokens::sweep(&transaction, now.wall)?
             + spent_tokens::sweep(&transaction, now.wall)?
             + signing_keys::sweep(&transaction, &mut room, now.wall)?
-            + audit::sweep(&transaction)?
+            + audit::sweep(&transaction, &self.vault)?
             + signing_keys::replace_old(&transaction, &mut room, self.rotate_signing_after, now)?;
         let published = room.published;
         let keep = is_due(self.kept, now.wall, KEEP_TIME_IDLE);
@@ -438,6 +450,7 @@ impl Writer {
     }
 
     fn failed(&self, error: &StoreError) {
+        self.counts.failed(self.clock.now().wall);
         if let StoreError::LockedOut(_) = error {
             // Whoever changed the keys may have ended sessions, which cannot be read here any more.
             self.stopped.store(true, Ordering::Relaxed);

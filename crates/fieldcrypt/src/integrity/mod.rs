@@ -52,11 +52,13 @@
 //! checked when [`IntegritySeal::verify`] is called, not when a row is read: what is altered while a program runs is
 //! refused at the next check, sealed values at once.
 
+mod chain;
 pub(crate) mod hashing;
 pub(crate) mod row_tag;
 pub(crate) mod table_seal;
 mod verify;
 
+pub use chain::{ChainLink, RowChain};
 pub(crate) use verify::TableCheck;
 pub use verify::{DamagedRow, DamagedTable, IntegrityError, Report, RowDamage, Verified};
 

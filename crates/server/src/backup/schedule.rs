@@ -14,6 +14,7 @@ use authcore::{Authority, SealCheck, WallTime};
 use super::retention::superfluous;
 use super::{BackupError, Keep, SealedTo, folder, to_file};
 use crate::causes::with_causes;
+use crate::metrics::Metrics;
 
 /// How long a wait is at most, so that a clock that was set, or a machine that slept, is noticed.
 const LOOK: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ pub(crate) struct ScheduleOptions {
     pub(crate) sealed_to: Arc<SealedTo>,
     /// Held by whoever makes a backup: never two at once.
     pub(crate) lane: Arc<Mutex<()>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The running schedule; it ends when it is stopped or dropped, after the backup that is under way.
@@ -74,6 +76,14 @@ impl Drop for Schedule {
 
 fn run(options: &ScheduleOptions, authority: &Authority, stop: &(Mutex<bool>, Condvar)) {
     let mut not_before = None;
+    let now = authority.clock().now().wall;
+    if let Some(newest) = times(&options.folder)
+        .into_iter()
+        .filter(|time| *time <= now)
+        .max()
+    {
+        options.metrics.backups.last.set(newest);
+    }
     loop {
         let now = authority.clock().now();
         let due = not_before.is_none_or(|time| now.monotonic >= time)
@@ -81,6 +91,7 @@ fn run(options: &ScheduleOptions, authority: &Authority, stop: &(Mutex<bool>, Co
         if due {
             not_before = None;
             if let Err(error) = make(options, authority) {
+                options.metrics.backups.failed.add();
                 tracing::error!(
                     folder = %options.folder.display(),
                     error = with_causes(&error),
@@ -115,6 +126,8 @@ fn make(options: &ScheduleOptions, authority: &Authority) -> Result<(), BackupEr
     let path = options.folder.join(folder::name_of(taken));
     let made = to_file(&path, &snapshot, taken, &options.sealed_to, &mut |_, _| {})?;
     drop(snapshot);
+    options.metrics.backups.made.add();
+    options.metrics.backups.last.set(taken);
     tracing::info!(path = %path.display(), bytes = made.length, counter = made.manifest.counter, "backup made and read back");
     let kept = folder::scheduled(&options.folder).map_err(BackupError::file(&options.folder))?;
     let times: Vec<WallTime> = kept.iter().map(|(time, _)| *time).collect();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    access_keys, backup, completions, config, gate, keys, leak_test, password, second_factor, sessions,
-    settings, slots, throttle, tls,
+    access_keys, audit, backup, completions, config, gate, keys, leak_test, password, second_factor,
+    sessions, settings, slots, throttle, tls,
 };
 use crate::config::Flags;
 
@@ -98,6 +98,9 @@ pub(super) enum Command {
     /// How sign-in is slowed after wrong passwords
     #[command(subcommand)]
     Throttle(throttle::Command),
+    /// What happened: each event is chained to the one before it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Long-lived secrets for scripts
     #[command(subcommand)]
     AccessKeys(access_keys::Command),
@@ -151,6 +154,7 @@ impl Command {
             | Self::SecondFactor(_)
             | Self::Sessions(_)
             | Self::Throttle(_)
+            | Self::Audit(_)
             | Self::AccessKeys(_)
             | Self::Settings(_)
             | Self::Keys(_)

@@ -91,7 +91,8 @@ impl From<ConfigError> for Failure {
             ConfigError::File(_)
             | ConfigError::NotText(_)
             | ConfigError::Value { .. }
-            | ConfigError::Application { .. } => "docs/configuration.md lists every key and what it takes",
+            | ConfigError::Application { .. }
+            | ConfigError::Hook { .. } => "docs/configuration.md lists every key and what it takes",
             ConfigError::NoPlace(_) => "set HOME, or give --data-dir and --field-password-file",
             ConfigError::TwoSecrets { .. } => "take one of them away",
         };

@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod arguments;
+mod audit;
 mod backup;
 mod completions;
 mod config;
@@ -102,6 +103,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
             Command::Sessions(command) => sessions::run(&context, command).await,
             Command::SecondFactor(command) => second_factor::run(&context, command).await,
             Command::Throttle(command) => throttle::run(&context, command).await,
+            Command::Audit(command) => audit::run(&context, command).await,
             Command::AccessKeys(command) => access_keys::run(&context, command).await,
             Command::Settings(command) => settings::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, &command).await,

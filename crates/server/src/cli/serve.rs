@@ -22,10 +22,14 @@ use crate::backup::{Desk, Schedule, ScheduleOptions};
 use crate::config::data_dir::DataDir;
 use crate::config::{Config, TlsSource};
 use crate::doctor;
+use crate::gate::Gate;
+use crate::hooks::{Caller, Hooks};
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
 use crate::listener::Transport;
+use crate::metrics::Metrics;
+use crate::metrics::follow::Follower;
 use crate::service_manager;
 use crate::shutdown::StopSignals;
 use crate::tls::keeper::{Keeper, Shown};
@@ -41,6 +45,7 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
         first,
         sealed_to,
         clients,
+        caller,
         in_force,
     } = prepared;
     let config = &context.config;
@@ -71,7 +76,9 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
     authority.rotations().resume()?;
 
     let desk = Arc::new(Desk::new(sealed_to, data.path().to_owned()));
-    let schedule = schedule(context, &authority, &desk)?;
+    let gate = config.gate(base.clone());
+    let (metrics, hooks, follower) = watching(config, &authority, &gate, caller)?;
+    let schedule = schedule(context, &authority, &desk, &metrics)?;
     let http = HttpConfig {
         hosts: config.hosts.clone(),
         scheme: config.scheme(),
@@ -81,7 +88,10 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
         None => (Transport::Plain, None),
         Some((keeper, shown)) => {
             let refusal = plain_on_tls::router(&http);
-            (Transport::Tls { shown, refusal }, Some(keeper.keep()))
+            (
+                Transport::Tls { shown, refusal },
+                Some(keeper.counted_in(Arc::clone(&metrics)).keep()),
+            )
         }
     };
     let app = App {
@@ -92,8 +102,9 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             let config = Arc::clone(config);
             move |authority| doctor::examine_running(&config, &in_force, authority)
         }),
-        gate: Arc::new(config.gate(base.clone())),
+        gate: Arc::new(gate),
         clients,
+        metrics: Arc::clone(&metrics),
         sockets: crate::http::events::places(),
     };
     let mut locked_out = None;
@@ -104,10 +115,15 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
         }
         service_manager::stopping();
     };
+    let following = follower.follow(|record| {
+        metrics.happened(record.entry.event.kind());
+        hooks.offer(record);
+    });
     let router = router(app);
     service_manager::ready(&base);
     let served = tokio::select! {
-        served = crate::listener::serve(listener, transport, router, until) => served,
+        served = crate::listener::serve(listener, transport, router, Arc::clone(&metrics.connections), until) => served,
+        never = following => match never {},
         never = for_ever(keeping) => match never {},
         never = service_manager::alive() => match never {},
     };
@@ -118,6 +134,25 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             .hint("nobody was let in since; start the server again with a secret that opens the database"));
     }
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
+}
+
+/// What counts and tells what happens from now on.
+fn watching(
+    config: &Config,
+    authority: &Arc<Authority>,
+    gate: &Gate,
+    caller: Option<Caller>,
+) -> Result<(Arc<Metrics>, Hooks, Follower), Failure> {
+    let names = config.hooks.iter().map(|hook| hook.name.clone());
+    let metrics = Metrics::new(authority.clock().now().wall, &gate.applications, names);
+    let hooks = Hooks::start(&config.hooks, caller, authority, &metrics).map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("the thread of a hook does not start: {error}"),
+        )
+    })?;
+    let follower = Follower::begin(Arc::clone(authority))?;
+    Ok((metrics, hooks, follower))
 }
 
 /// Reads the files again, within the sandbox: if they could not be read there, they could not be renewed.
@@ -144,7 +179,12 @@ async fn for_ever(work: Option<impl Future<Output = Infallible>>) -> Infallible 
 }
 
 /// The backups that the configuration asks for.
-fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Result<Option<Schedule>, Failure> {
+fn schedule(
+    context: &Context,
+    authority: &Arc<Authority>,
+    desk: &Desk,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Schedule>, Failure> {
     let config = &context.config.backup;
     let (Some(folder), Some(sealed_to)) = (&config.dir, &desk.sealed_to) else {
         return Ok(None);
@@ -155,6 +195,7 @@ fn schedule(context: &Context, authority: &Arc<Authority>, desk: &Desk) -> Resul
         keep: config.keep,
         sealed_to: Arc::clone(sealed_to),
         lane: Arc::clone(&desk.lane),
+        metrics: Arc::clone(metrics),
     };
     Schedule::start(options, Arc::clone(authority))
         .map(Some)

@@ -224,13 +224,13 @@ impl Reader<'_> {
     }
 }
 
-/// The `application` table of a file.
-pub(super) fn table(path: &std::path::Path, value: Value) -> Result<Table, FileError> {
+/// A table of tables of a file.
+pub(super) fn table(path: &std::path::Path, key: &str, value: Value) -> Result<Table, FileError> {
     match value {
         Value::Table(table) => Ok(table),
         _ => Err(FileError::NotToml {
             path: path.to_owned(),
-            reason: "application is a table, [application.NAME]".to_owned(),
+            reason: format!("{key} is a table, [{key}.NAME]"),
         }),
     }
 }

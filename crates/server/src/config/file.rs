@@ -13,8 +13,11 @@ use super::keys::{KEYS, nearest};
 /// For the whole machine.
 const SYSTEM: &str = "/etc/postern/postern.toml";
 
-/// The table of applications, the one key that is no scalar and no list.
+/// The table of applications, which like the next is no scalar and no list.
 const APPLICATION: &str = "application";
+
+/// The table of hooks.
+const HOOK: &str = "hook";
 
 /// Longest file read, in bytes.
 const MAXIMUM: u64 = 1024 * 1024;
@@ -28,6 +31,8 @@ pub(super) struct File {
     pub(super) values: BTreeMap<&'static str, Value>,
     /// `[application.NAME]`, by name, as it stands there.
     pub(super) applications: Table,
+    /// `[hook.NAME]`, likewise.
+    pub(super) hooks: Table,
 }
 
 /// Why a configuration file is not used.
@@ -98,10 +103,14 @@ impl File {
             }
         })?;
         let mut values = BTreeMap::new();
-        let mut applications = Table::new();
+        let (mut applications, mut hooks) = (Table::new(), Table::new());
         for (key, value) in flat(table) {
             if key == APPLICATION {
-                applications = applications::table(&path, value)?;
+                applications = applications::table(&path, APPLICATION, value)?;
+                continue;
+            }
+            if key == HOOK {
+                hooks = applications::table(&path, HOOK, value)?;
                 continue;
             }
             let known = KEYS
@@ -109,7 +118,10 @@ impl File {
                 .find(|known| known.name == key)
                 .ok_or_else(|| FileError::UnknownKey {
                     path: path.clone(),
-                    nearest: nearest(&key, KEYS.iter().map(|known| known.name).chain([APPLICATION])),
+                    nearest: nearest(
+                        &key,
+                        KEYS.iter().map(|known| known.name).chain([APPLICATION, HOOK]),
+                    ),
                     key,
                 })?;
             values.insert(known.name, value);
@@ -118,6 +130,7 @@ impl File {
             path: Some(path),
             values,
             applications,
+            hooks,
         })
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod data_dir;
 mod environment;
 pub(crate) mod field_password;
 mod file;
+mod hooks;
 mod keys;
 mod layers;
 pub(crate) mod reexec;
@@ -39,6 +40,7 @@ use authcore::{
 use crate::gate::Gate;
 use crate::gate::application::Applications;
 use crate::gate::trusted_proxy::TrustedProxies;
+use crate::hooks::Hook;
 use crate::http::config::{RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
 use crate::sandbox;
@@ -98,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) access_token_life: Duration,
     /// What stands behind the gate.
     pub(crate) applications: Applications,
+    /// Who is told of events.
+    pub(crate) hooks: Vec<Hook>,
     /// Which proxies are believed.
     pub(crate) trusted_proxies: TrustedProxies,
     /// The age at which a signing key is replaced by itself.
@@ -135,6 +139,12 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         #[source]
         source: applications::ApplicationError,
+    },
+    #[error("the configuration {}", path.display())]
+    Hook {
+        path: PathBuf,
+        #[source]
+        source: hooks::HookError,
     },
     #[error("nothing says where {0} should be: neither a flag nor HOME")]
     NoPlace(&'static str),
@@ -180,8 +190,13 @@ impl Config {
             let path = file.path.clone().unwrap_or_default();
             ConfigError::Application { path, source }
         })?;
+        let hooks = hooks::read(&file.hooks).map_err(|source| {
+            let path = file.path.clone().unwrap_or_default();
+            ConfigError::Hook { path, source }
+        })?;
         Ok(Self {
             applications,
+            hooks,
             trusted_proxies: layers.check(
                 "trusted_proxies",
                 TrustedProxies::new(&layers.list("trusted_proxies")),

@@ -125,6 +125,8 @@ pub(crate) fn judge<'a>(
     let application = app.gate.applications.of(&request.host);
     let visitor = credential.and_then(|credential| visitor(app, credential, request));
     let decision = decision::decide(request, app.config.scheme, application, visitor.as_ref());
+    app.metrics
+        .decided(application.map(|application| application.name.as_str()), decision);
     match (decision, application) {
         (GateDecision::Allow(passing), Some(application)) => {
             let visitor = match passing {

@@ -2,47 +2,19 @@
 
 use std::sync::Arc;
 
-use authcore::audit::event::AuditRecord;
 use authcore::{AuditEventId, AuditQuery, WallTime};
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::http::error_body::ErrorBody;
 use crate::http::extract::bearer::Reader;
 use crate::http::extract::query::Query;
+use crate::shapes::audit::AuditPage;
 
 /// Events of a page when the caller does not say.
 const PAGE: usize = 100;
-
-/// One page of events.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct AuditPage {
-    /// Newest first.
-    events: Vec<AuditItem>,
-    /// Ask for the next page with `before=` this; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
-}
-
-/// One event.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-struct AuditItem {
-    /// Its number, from 1 on.
-    id: i64,
-    /// When it was committed (RFC 3339).
-    at: String,
-    /// `Event`, its name; `Client`, who called; and what the event is about.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    entry: Value,
-}
 
 /// List events.
 #[utoipa::path(
@@ -70,11 +42,8 @@ pub(crate) async fn list(
     let limit = query.limit;
     let page = tokio::task::spawn_blocking(move || authority.audit().page(&query)).await;
     let records = page.map_err(|_| HttpError::Internal)??;
-    let full = records.len() >= limit;
-    Ok(Json(AuditPage {
-        next: records.last().filter(|_| full).map(|record| record.id.0),
-        events: records.iter().map(item).collect::<Result<_, _>>()?,
-    }))
+    let page = AuditPage::of(&records, limit).map_err(|_| HttpError::Internal)?;
+    Ok(Json(page))
 }
 
 fn read(query: &Query) -> Result<AuditQuery, HttpError> {
@@ -100,13 +69,5 @@ fn read(query: &Query) -> Result<AuditQuery, HttpError> {
         since: since.transpose()?,
         before: before.transpose()?,
         limit: limit.transpose()?.unwrap_or(PAGE),
-    })
-}
-
-fn item(record: &AuditRecord) -> Result<AuditItem, HttpError> {
-    Ok(AuditItem {
-        id: record.id.0,
-        at: record.at.to_rfc3339(),
-        entry: serde_json::to_value(&record.entry).map_err(|_| HttpError::Internal)?,
     })
 }

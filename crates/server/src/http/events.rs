@@ -35,7 +35,7 @@ use crate::http::host::RequestHost;
 use crate::listener::Line;
 
 /// Sockets at a time: the tabs of a household. Who has not shown a token yet holds a place among the connections only.
-const SOCKETS_MAX: usize = 64;
+pub(crate) const SOCKETS_MAX: usize = 64;
 
 /// The places that a server has.
 pub(crate) fn places() -> Arc<Semaphore> {

@@ -22,6 +22,7 @@ mod jwks;
 mod keys;
 pub(crate) mod layers;
 pub(crate) mod limits;
+pub(crate) mod metrics;
 mod openapi;
 mod page;
 mod password;

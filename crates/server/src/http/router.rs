@@ -15,8 +15,9 @@ use crate::gate::{forward_auth, handoff};
 use crate::http::error::HttpError;
 use crate::http::{
     access_keys, applications, audit, auth, backup, doctor, events, health, jwks, keys, layers, limits,
-    openapi, page, password, second_factor, sessions, settings,
+    metrics, openapi, page, password, second_factor, sessions, settings,
 };
+use crate::metrics::http::{HttpCounts, count_request};
 use crate::web;
 
 /// Everything this server answers, inside its layers.
@@ -61,6 +62,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(jwks::jwks)) //                                        GET /.well-known/jwks.json
         .routes(routes!(health::health)) //                                    GET /health
         .routes(routes!(health::ready)) //                                     GET /ready
+        .routes(routes!(metrics::metrics)) //                                  GET /metrics
         // the page
         .routes(routes!(page::overview)) //                                    GET /
         .routes(routes!(page::login)) //                                       GET /login
@@ -72,6 +74,9 @@ pub(crate) fn router(app: App) -> Router {
         .split_for_parts();
     let document = document.merge_from(their_document);
     let questions = layers::around_questions(questions.with_state(app.clone()), &config);
+    let paths = document.paths.paths.keys().cloned();
+    let paths = paths.chain([web::ASSET_ROUTE.to_owned()]);
+    let counts = HttpCounts::new(paths, app.authority.clock().clone());
     #[expect(
         clippy::expect_used,
         reason = "made of constants of this program, and a test makes it"
@@ -84,9 +89,12 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(async || HttpError::NoSuchPath)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(Extension(document))
+        .layer(Extension(Arc::clone(&counts)))
         .with_state(app);
-    let routes = layers::around(routes, &config, limits::TIMES).merge(questions);
-    routes.layer(from_fn_with_state(doors, to_their_doors))
+    layers::around(routes, &config, limits::TIMES)
+        .merge(questions)
+        .layer(from_fn_with_state(counts, count_request))
+        .layer(from_fn_with_state(doors, to_their_doors))
 }
 
 #[cfg(test)]

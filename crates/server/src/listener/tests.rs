@@ -34,7 +34,8 @@ impl Running {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = listener.local_addr().expect("address");
         let (stop, mut stopped) = mpsc::channel(2);
-        let served = tokio::spawn(serve(listener, transport, router, async move || {
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let served = tokio::spawn(serve(listener, transport, router, room, async move || {
             let _ = stopped.recv().await;
         }));
         Self {

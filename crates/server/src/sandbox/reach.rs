@@ -10,6 +10,9 @@ use crate::config::{Config, TlsSource};
 /// SQLite draws the names of its temporary files from here.
 const RANDOM: &str = "/dev/urandom";
 
+/// What the system says of this process: its memory, time and open files, for the metrics.
+const ITSELF: &str = "/proc/self";
+
 /// Where names of machines are looked up (nsswitch.conf(5), resolv.conf(5)): whole folders, since what lies in them is
 /// replaced by renaming, and since the C library loads what /etc/nsswitch.conf names.
 const NAMES: [&str; 8] = [
@@ -42,7 +45,7 @@ impl Reach {
     /// were read before.
     pub(crate) fn of(config: &Config) -> Self {
         let mut reach = Self {
-            read: vec![PathBuf::from(RANDOM)],
+            read: vec![PathBuf::from(RANDOM), PathBuf::from(ITSELF)],
             written: vec![config.data_dir.clone()],
             ports: Vec::new(),
         };
@@ -62,6 +65,9 @@ impl Reach {
             .filter_map(|application| application.upstream.as_deref());
         for upstream in upstreams {
             reach.upstream(upstream);
+        }
+        for hook in &config.hooks {
+            reach.upstream(&hook.url);
         }
         reach
     }

@@ -18,6 +18,7 @@ use super::files::{FilesState, TlsFileError, TlsFiles};
 use super::self_signed::{self, AuthorityFacts, Due, MakeError};
 use super::{Identity, WARN_BEFORE};
 use crate::causes::with_causes;
+use crate::metrics::Metrics;
 
 /// How often files and the time are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -67,6 +68,7 @@ enum Source {
 pub(crate) struct Keeper {
     source: Source,
     facts: CertificateFacts,
+    metrics: Option<Arc<Metrics>>,
     shown: watch::Sender<Arc<ServerConfig>>,
     clock: Clock,
     warned: Option<Monotonic>,
@@ -113,6 +115,7 @@ impl Keeper {
         let keeper = Self {
             source,
             facts: identity.facts.clone(),
+            metrics: None,
             shown,
             clock,
             warned: None,
@@ -124,6 +127,22 @@ impl Keeper {
     /// What the newest certificate says.
     pub(crate) const fn facts(&self) -> &CertificateFacts {
         &self.facts
+    }
+
+    /// Tells when the certificate ends, now and whenever there is another.
+    pub(crate) fn counted_in(self, metrics: Arc<Metrics>) -> Self {
+        let keeper = Self {
+            metrics: Some(metrics),
+            ..self
+        };
+        keeper.tell();
+        keeper
+    }
+
+    fn tell(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.certificate_ends.set(self.facts.not_after);
+        }
     }
 
     /// Goes on until it is dropped.
@@ -188,6 +207,7 @@ impl Keeper {
                     "connections are shown a new certificate"
                 );
                 self.facts = facts;
+                self.tell();
                 self.warned = None;
                 self.shown.send_replace(config);
             }

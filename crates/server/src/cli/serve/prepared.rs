@@ -13,6 +13,7 @@ use crate::cli::{logging, prompt};
 use crate::config::data_dir::{DataDir, InUse};
 use crate::config::{Config, TlsSource};
 use crate::gate::proxy::Clients;
+use crate::hooks::Caller;
 use crate::sandbox::{self, InForce, Mode, Reach};
 use crate::service_manager;
 
@@ -28,6 +29,7 @@ pub(in crate::cli) struct Prepared {
     pub(super) first: bool,
     pub(super) sealed_to: Option<SealedTo>,
     pub(super) clients: Clients,
+    pub(super) caller: Option<Caller>,
     pub(super) in_force: InForce,
 }
 
@@ -43,6 +45,7 @@ impl Prepared {
             files.load(authcore::Clock::system().now().wall)?;
         }
         let clients = Clients::of(&config.applications)?;
+        let caller = Caller::of(&config.hooks);
         let data = DataDir::made(&config.data_dir)?;
         let in_use = data.lock()?;
         let (listener, address) = listener(config, handed_over)?;
@@ -75,6 +78,7 @@ impl Prepared {
             first,
             sealed_to,
             clients,
+            caller,
             in_force,
         })
     }

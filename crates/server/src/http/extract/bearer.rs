@@ -36,6 +36,9 @@ pub(crate) struct Writer {
     pub(crate) session: Option<SessionId>,
 }
 
+/// Whoever may read the metrics.
+pub(crate) struct MetricsReader;
+
 /// The owner, if an access token says so; never an error.
 pub(crate) struct MaybeOwner(pub(crate) Option<Principal>);
 
@@ -82,6 +85,14 @@ impl FromRequestParts<App> for Writer {
     }
 }
 
+impl FromRequestParts<App> for MetricsReader {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, HttpError> {
+        who_may(Permission::Metrics, parts, app).map(|_| Self)
+    }
+}
+
 impl FromRequestParts<App> for MaybeOwner {
     type Rejection = Infallible;
 
@@ -107,7 +118,12 @@ fn who_may(what: Permission, parts: &Parts, app: &App) -> Result<Option<SessionI
 fn authenticate(headers: &HeaderMap, app: &App) -> Result<Principal, HttpError> {
     let refused = HttpError::Refused(Credential::Bearer);
     let token = bearer(headers).ok_or(refused)?;
-    app.authority.authenticate(token).map_err(HttpError::from)
+    let authenticated = app.authority.authenticate(token);
+    match &authenticated {
+        Ok(_) => app.metrics.verified.add(),
+        Err(_) => app.metrics.refused.add(),
+    }
+    authenticated.map_err(HttpError::from)
 }
 
 /// The token of the one `Authorization: Bearer …` header (RFC 6750, section 2.1).

@@ -6,9 +6,10 @@ use crate::gate::application::Applications;
 use crate::gate::proxy::Clients;
 use crate::http::config::{HttpConfig, RefreshCookieForm, Scheme};
 use crate::http::host::HostNames;
+use crate::metrics::Metrics;
 use authcore::{
     ACCESS_KEY_LIFE, ActConfirmed, Authority, AuthorityOptions, Client, Operation, Remember,
-    SIGNIN_TOKEN_LIFE_MAX, Scope, Scopes, SigninTokenAuthority, TokenSet,
+    SIGNIN_TOKEN_LIFE_MAX, Scope, Scopes, SigninTokenAuthority, TokenSet, WallTime,
 };
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, WWW_AUTHENTICATE};
@@ -45,6 +46,7 @@ const CONTRACT: &[&str] = &[
     "get /gate/verify",
     "get /health",
     "get /login",
+    "get /metrics",
     "get /ready",
     "get /signin",
     "head /gate/verify",
@@ -96,6 +98,11 @@ impl Server {
             backup: Arc::new(Desk::new(None, folder.path().to_owned())),
             gate: Arc::default(),
             clients: Clients::of(&Applications::default()).expect("none is read"),
+            metrics: Metrics::new(
+                WallTime::from_unix_ms(0),
+                &Applications::default(),
+                std::iter::empty(),
+            ),
             sockets: events::places(),
         };
         Self {
