@@ -242,13 +242,17 @@ impl AuditEvent {
 }
 
 /// Every kind of event ([`AuditEvent::kind`]), in the order of the variants.
-pub const KINDS: [&str; 24] = [
+pub const KINDS: [&str; 28] = [
     "InstallCreated",
     "SignedIn",
     "PasswordRefused",
     "SessionEnded",
     "SessionsEnded",
     "GateOpened",
+    "SecondFactorOn",
+    "SecondFactorOff",
+    "RecoveryCodeUsed",
+    "OneTimeCodeRefused",
     "ThrottleCleared",
     "PasswordChanged",
     "SigninTokenIssued",

@@ -102,7 +102,9 @@ impl fmt::Display for GateScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCOPE_PREFIX}{}{}", self.host, self.path)?;
         if self.methods.is_empty() {
-            Ok(())
+            // A colon in the last segment would be read as the one before methods.
+            let last = self.path.rsplit('/').next().unwrap_or_default();
+            f.write_str(if last.contains(':') { "/" } else { "" })
         } else {
             write!(f, ":{}", self.methods.join(","))
         }
