@@ -47,19 +47,27 @@ impl<'a> Target<'a> {
         if deepest.contains('\\') || deepest.bytes().any(|b| b.is_ascii_control()) {
             return None;
         }
-        // Parameters are cut off a segment by some (Tomcat's `/..;/`), queries and fragments off a path.
-        let names = || deepest.split(['/', '?', '#']).map(before_parameters);
-        if names().any(|name| matches!(name, "." | "..")) {
+        // Parameters are cut off a segment by some (Tomcat's `/..;/`), queries and fragments off a path by some.
+        let names = |ends: &'static [char]| deepest.split(ends).map(before_parameters);
+        let all = [names(&['/']), names(&['/', '?', '#'])];
+        if all
+            .clone()
+            .into_iter()
+            .flatten()
+            .any(|name| matches!(name, "." | ".."))
+        {
             return None;
         }
         let structure = |text: &str| text.matches(['/', ';', '?', '#']).count();
         let empty = |path: &str| path.contains("//");
         let ambiguous =
             deepest != path || path.contains(';') || empty(&path) || structure(raw) != structure(&path);
-        let first = names().find(|name| !name.is_empty()).unwrap_or_default();
-        let as_it_came = raw.strip_prefix('/').is_some_and(|rest| rest.starts_with(first));
-        if is_like_our_folder(first) && (ambiguous || !as_it_came) {
-            return None;
+        let as_it_came = |first| raw.strip_prefix('/').is_some_and(|rest| rest.starts_with(first));
+        for mut names in all {
+            let first = names.find(|name| !name.is_empty()).unwrap_or_default();
+            if is_like_our_folder(first) && (ambiguous || !as_it_came(first)) {
+                return None;
+            }
         }
         Some(Self {
             text,
@@ -252,6 +260,7 @@ mod tests {
             "/;/.postern/accept",
             "//.POSTERN/accept",
             "/.postern%3f",
+            "/%3b%3fa/.postern",
             "//.postern-verify",
         ] {
             assert_eq!(Target::parse(text), None, "{text:?}");
