@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
-use e2e_support::killed::is_thorough;
 use e2e_support::wire::{exchange, exchange_bytes};
 
 use crate::rotation_under_load::most_memory;
@@ -288,10 +287,10 @@ fn a_tunnel_carries_bytes_both_ways_and_ends_with_its_session() {
     assert!(cut && rest.is_empty());
 }
 
-/// 64 MiB each way, and a GiB in `./test --hard`; what is kept of them would show.
+/// A GiB each way; what is kept of them would show.
 #[test]
 fn large_bodies_pass_in_flat_memory() {
-    let size: u64 = if is_thorough() { 1 << 30 } else { 64 << 20 };
+    let size: u64 = 1 << 30;
     let (address, _told) = application(move |head, mut reader| {
         if head.starts_with("PUT") {
             let taken = std::io::copy(&mut (&mut reader).take(size), &mut std::io::sink()).unwrap_or(0);
