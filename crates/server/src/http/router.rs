@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
+use tower::ServiceBuilder;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -93,8 +94,11 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app);
     layers::around(routes, &config, limits::TIMES)
         .merge(questions)
-        .layer(from_fn_with_state(counts, count_request))
-        .layer(from_fn_with_state(doors, to_their_doors))
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(doors, to_their_doors))
+                .layer(from_fn_with_state(counts, count_request)),
+        )
 }
 
 #[cfg(test)]
