@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -20,7 +20,22 @@ pub struct Answer {
 
 impl Client {
     pub fn new(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("connects");
+        Self::over(address, TcpStream::connect(address).expect("connects"))
+    }
+
+    /// To a server that has just been started and may not listen yet: the only sign of it is that it does.
+    pub fn when_it_listens(address: &str) -> Self {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            match TcpStream::connect(address) {
+                Ok(stream) => return Self::over(address, stream),
+                Err(error) if Instant::now() > until => panic!("{address}: {error}"),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn over(address: &str, stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("set");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
         Self { stream, address: address.to_owned(), buffer: Vec::with_capacity(8192) }

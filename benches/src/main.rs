@@ -1,13 +1,20 @@
-//! Every goal, measured beside what it is measured against, in one run; prints a table in Markdown. `benches/run` says how it
-//! is called: `bench server POSTERN`, `bench reseal SQLCIPHER ROWS ROUNDS`,
-//! `bench rotation POSTERN ROWS`; and for a profiler `bench walk ROWS`.
+//! Every goal, measured beside what it is measured against, in one run; prints a table in Markdown. `./bench` says how each is
+//! called; and there is `bench walk ROWS`, for a profiler.
 
+mod aes_crypt;
 mod client;
+mod cores;
 mod field;
+#[path = "../../crates/authcore/examples/instructions/house.rs"]
+mod house;
 mod memory;
+mod peer;
 mod reseal;
 mod rotation;
+mod scale;
 mod server;
+mod sides;
+mod token;
 
 use std::time::{Duration, Instant};
 
@@ -69,17 +76,18 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let rows = match arguments.as_slice() {
-        ["field"] => vec![field::seal_and_open()],
+        ["field", peers, python] => field::all(peers, python),
+        ["token"] => token::all(),
         ["server", postern] => server::all(postern),
-        ["refresh", postern] => server::refresh_alone(postern),
         ["reseal", sqlcipher, rows, rounds] => reseal::all(&reseal::Sides {
             sqlcipher,
             rows: rows.parse().expect("a number of rows"),
             rounds: rounds.parse().expect("a number of rounds"),
         }),
         ["rotation", postern, rows] => rotation::beside_a_server(postern, rows.parse().expect("a number of rows")),
+        ["scale", postern, most] => return scale::all(postern, most.parse().expect("a power of ten")),
         ["walk", rows] => return reseal::walk_alone(rows.parse().expect("a number of rows")),
-        _ => panic!("see benches/run for how it is called"),
+        _ => panic!("see ./bench for how it is called"),
     };
     println!("| what | goal | measured | |\n|---|---|---|---|");
     for row in &rows {

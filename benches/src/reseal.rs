@@ -1,28 +1,15 @@
 //! Online re-sealing of ROWS rows of 200 bytes, with the integrity seal and without, beside the same `UPDATE` without
-//! cryptography and SQLCipher's `PRAGMA rekey`; and one-row look-ups. Every side has a file of its own; they take turns.
+//! cryptography and SQLCipher's `PRAGMA rekey`; one-row look-ups and full scans. Every side has a file of its own; they take turns.
 //!
 //! The plain `UPDATE` is measured twice: by a program that reads rows and writes each back on condition of its old value,
 //! in the order, batches and transactions of a rotation (what re-sealing does, less the cryptography); and by one single
 //! SQL statement over the whole table (the fastest SQLite can do it, and nobody else can write meanwhile).
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use fieldcrypt::sqlite::checkpoint_truncate;
+use rusqlite::Connection;
 
-use fieldcrypt::sqlite::{OpenMode, checkpoint_truncate, open_connection};
-use fieldcrypt::{
-    Algorithm, ColumnRegistry, IntegritySeal, NewDataKey, NewVault, Phase, ProtectedTable, Rotation, RowKey, Sealed,
-    SealedColumn, SlotSecret, Vault,
-};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-
-use crate::{Row, Took, median, memory, seconds, took};
-
-const VALUE: SealedColumn = SealedColumn::new("things", "value");
-const BATCH: u32 = Rotation::BATCH;
-const TABLE: &str = "CREATE TABLE things (id INTEGER NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT";
-/// Visits the rows in no order; as in `benches/sqlcipher`.
-const STRIDE: u64 = 7_368_787;
-const LOOKUPS: u64 = 200_000;
+use crate::sides::{BATCH, LOOKUPS, Ours, Sqlcipher, begin, fill_plain, look_up, scan};
+use crate::{Row, Took, median, memory, took};
 
 /// What to measure with.
 pub struct Sides<'p> {
@@ -43,6 +30,9 @@ struct Round {
     plain_look: Took,
     our_look: Took,
     sqlcipher_look: Took,
+    plain_scan: Took,
+    our_scan: Took,
+    sqlcipher_scan: Took,
     grown_mib: f64,
 }
 
@@ -70,6 +60,9 @@ pub fn all(sides: &Sides<'_>) -> Vec<Row> {
             round.plain_look = look_up(&plain, rows, |value| assert_eq!(value.len(), 200));
             round.our_look = sealed.look_up(rows);
             round.sqlcipher_look = cipher.run("lookup", LOOKUPS);
+            round.plain_scan = took(|| scan(&plain, rows, |_, value: Vec<u8>| assert_eq!(value.len(), 200)));
+            round.our_scan = sealed.scan(rows);
+            round.sqlcipher_scan = cipher.run("scan", rows as u64);
             let said = |what: &str, took: Took| eprint!("{what} {:.2} s ({:.2} s of processor)  ", took.wall, took.cpu);
             said("program", round.program);
             said("statement", round.statement);
@@ -111,11 +104,13 @@ fn table(rounds: &[Round]) -> Vec<Row> {
     let rekey = ratio(|r| r.rekey, |r| r.sealed);
     let look = ratio(|r| r.our_look, |r| r.plain_look);
     let cipher_look = ratio(|r| r.sqlcipher_look, |r| r.our_look);
+    let plain_scan = ratio(|r| r.our_scan, |r| r.plain_scan);
+    let cipher_scan = ratio(|r| r.sqlcipher_scan, |r| r.our_scan);
     let grown = of(&|r| r.grown_mib);
     vec![
         Row {
             what: "online re-sealing with the integrity seal, against the same UPDATE by a program",
-            goal: "≥ 0.5×",
+            goal: "≥ 0.58×",
             measured: format!(
                 "{:.2}× ({:.1} s against {:.1} s; processor {:.2}×)",
                 program.wall,
@@ -123,7 +118,7 @@ fn table(rounds: &[Round]) -> Vec<Row> {
                 wall(|r| r.program),
                 program.cpu
             ),
-            met: program.wall >= 0.5,
+            met: program.wall >= 0.58,
         },
         Row {
             what: "the same, against one SQL UPDATE statement over the whole table",
@@ -144,14 +139,14 @@ fn table(rounds: &[Round]) -> Vec<Row> {
         },
         Row {
             what: "online re-sealing with the integrity seal, against SQLCipher's offline PRAGMA rekey",
-            goal: "faster",
+            goal: "≥ 1.15×",
             measured: format!(
                 "{:.2}× as fast (against {:.1} s; processor {:.2}×)",
                 rekey.wall,
                 wall(|r| r.rekey),
                 rekey.cpu
             ),
-            met: rekey.wall > 1.0,
+            met: rekey.wall >= 1.15,
         },
         Row {
             what: "longest batch of 10,000 rows; the purge afterwards",
@@ -188,22 +183,24 @@ fn table(rounds: &[Round]) -> Vec<Row> {
             ),
             met: cipher_look.wall >= 2.5,
         },
+        Row {
+            what: "full scan with opening, against plain SQLite",
+            goal: "–",
+            measured: format!("{:.2}× ({:.2} s against {:.2} s)", plain_scan.wall, wall(|r| r.our_scan), wall(|r| r.plain_scan)),
+            met: true,
+        },
+        Row {
+            what: "full scan with opening, against SQLCipher at its default cache",
+            goal: "≥ 1.3×",
+            measured: format!(
+                "{:.2}× as fast (against {:.2} s; processor {:.2}×)",
+                cipher_scan.wall,
+                wall(|r| r.sqlcipher_scan),
+                cipher_scan.cpu
+            ),
+            met: cipher_scan.wall >= 1.3,
+        },
     ]
-}
-
-fn fill_plain(path: &Path, rows: i64) -> Connection {
-    let mut connection = open_connection(path, OpenMode::CreateNew).expect("opens");
-    connection.execute_batch(TABLE).expect("table");
-    let transaction = begin(&mut connection);
-    {
-        let mut insert = transaction.prepare("INSERT INTO things (id, value) VALUES (?1, ?2)").expect("prepares");
-        for id in 0..rows {
-            insert.execute((id, [b'x'; 200])).expect("stored");
-        }
-    }
-    transaction.commit().expect("commits");
-    checkpoint_truncate(&connection).expect("written back");
-    connection
 }
 
 fn plain_by_a_program(connection: &mut Connection) -> Took {
@@ -238,146 +235,4 @@ fn plain_by_one_statement(connection: &mut Connection) -> Took {
     let took = took(|| assert_ne!(connection.execute(sql, []).expect("writes"), 0));
     checkpoint_truncate(connection).expect("written back");
     took
-}
-
-fn look_up(connection: &Connection, rows: i64, mut each: impl FnMut(Vec<u8>)) -> Took {
-    let mut select = connection.prepare("SELECT value FROM things WHERE id = ?1").expect("prepares");
-    let mut look = |turns: u64| {
-        for turn in 0..turns {
-            each(select.query_row([at(turn, rows)], |row| row.get(0)).expect("there"));
-        }
-    };
-    look(LOOKUPS / 10);
-    took(|| look(LOOKUPS))
-}
-
-fn at(turn: u64, rows: i64) -> i64 {
-    (turn.wrapping_mul(STRIDE) % rows as u64) as i64
-}
-
-/// A database with a sealed column.
-struct Ours {
-    connection: Connection,
-    vault: Vault,
-    seal: Option<IntegritySeal>,
-}
-
-struct Rotated {
-    /// From the first step to the destroyed key.
-    walked: Took,
-    longest: f64,
-    purged: Took,
-}
-
-impl Ours {
-    fn fill(path: &Path, rows: i64, with_seal: bool) -> Self {
-        let mut connection = open_connection(path, OpenMode::CreateNew).expect("opens");
-        let registry = ColumnRegistry::new(&[VALUE]).expect("one column");
-        let secret = SlotSecret::key_file(vec![1; 32]).expect("long enough");
-        let vault = Vault::create(&mut connection, registry, &secret, &NewVault::first(0)).expect("made");
-        connection.execute_batch(TABLE).expect("table");
-        let transaction = begin(&mut connection);
-        {
-            let mut insert = transaction.prepare("INSERT INTO things (id, value) VALUES (?1, ?2)").expect("prepares");
-            for id in 0..rows {
-                let sealed = vault.seal(VALUE, &RowKey::Integer(id), &[b'x'; 200]).expect("seals");
-                insert.execute((id, sealed)).expect("stored");
-            }
-        }
-        transaction.commit().expect("commits");
-        let seal = with_seal.then(|| {
-            let seal = vault.integrity_seal(&[ProtectedTable::new("things")]).expect("a seal");
-            seal.rebuild(&connection, 0).expect("sealed");
-            seal.attach(&connection).expect("attached");
-            seal
-        });
-        checkpoint_truncate(&connection).expect("written back");
-        Self { connection, vault, seal }
-    }
-
-    fn rotate(&mut self) -> Rotated {
-        let walked = self.walk();
-        Rotated { purged: self.purge(), ..walked }
-    }
-
-    /// From the first step to the destroyed key.
-    fn walk(&mut self) -> Rotated {
-        let Self { connection, vault, .. } = self;
-        let mut longest: f64 = 0.0;
-        let walked = took(|| {
-            let new = NewDataKey { algorithm: Algorithm::Aes256Gcm, created_unix: 0 };
-            let transaction = begin(connection);
-            Rotation::begin(&transaction, vault, &new).expect("begins");
-            transaction.commit().expect("commits");
-            vault.reload_if_changed(connection).expect("reloads");
-            let mut phase = Phase::Sweeping;
-            while phase != Phase::Purging {
-                let proving = phase == Phase::Proving;
-                let step = seconds(|| {
-                    let transaction = begin(connection);
-                    let rotation = Rotation::step(&transaction, vault, BATCH).expect("steps").expect("is under way");
-                    transaction.commit().expect("commits");
-                    phase = rotation.phase;
-                });
-                if !proving {
-                    longest = longest.max(step);
-                }
-            }
-            vault.reload_if_changed(connection).expect("reloads");
-        });
-        Rotated { walked, longest, purged: Took::default() }
-    }
-
-    fn purge(&mut self) -> Took {
-        let Self { connection, vault, .. } = self;
-        let purged = took(|| drop(vault.purge(connection).expect("purged")));
-        let transaction = begin(connection);
-        assert!(Rotation::step(&transaction, vault, BATCH).expect("steps").is_none(), "it is not over");
-        transaction.commit().expect("commits");
-        purged
-    }
-
-    fn look_up(&self, rows: i64) -> Took {
-        let mut select = self.connection.prepare("SELECT value FROM things WHERE id = ?1").expect("prepares");
-        let mut look = |turns: u64| {
-            for turn in 0..turns {
-                let id = at(turn, rows);
-                let sealed: Sealed = select.query_row([id], |row| row.get(0)).expect("there");
-                let value = self.vault.open(VALUE, &RowKey::Integer(id), &sealed).expect("opens");
-                assert_eq!(value.expose_bytes().len(), 200);
-            }
-        };
-        look(LOOKUPS / 10);
-        took(|| look(LOOKUPS))
-    }
-
-    /// What was measured was the real thing: the seal fits, and every field opens.
-    fn verify(&self) {
-        let seal = self.seal.as_ref().expect("with the seal");
-        assert!(seal.verify(&self.connection).expect("nothing was altered").complete);
-        assert!(self.vault.check_fields(&self.connection).expect("reads").unopenable.is_empty());
-    }
-}
-
-struct Sqlcipher<'p> {
-    binary: &'p str,
-    file: PathBuf,
-}
-
-impl Sqlcipher<'_> {
-    fn run(&self, act: &str, count: u64) -> Took {
-        let output = Command::new(self.binary)
-            .args([act, self.file.to_str().expect("text"), &count.to_string()])
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .expect("runs");
-        assert!(output.status.success(), "{act} failed");
-        let line = String::from_utf8_lossy(&output.stdout);
-        let (wall, cpu) = line.trim().split_once(' ').expect("two figures");
-        Took { wall: wall.parse().expect("seconds"), cpu: cpu.parse().expect("seconds") }
-    }
-}
-
-fn begin(connection: &mut Connection) -> Transaction<'_> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate).expect("begins")
 }

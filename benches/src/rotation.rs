@@ -7,41 +7,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use authcore::PROTECTED_TABLES;
 use fieldcrypt::sqlite::{OpenMode, checkpoint_truncate, open_connection};
-use fieldcrypt::{ColumnRegistry, ProtectedTable, RowKey, SealedColumn, SlotSecret, Vault};
+use fieldcrypt::{ColumnRegistry, RowKey, SealedColumn, SlotSecret, Vault};
 use rusqlite::TransactionBehavior;
 
 use crate::client::Client;
+use crate::cores::Cores;
 use crate::server::{Held, Postern, command};
 use crate::{Row, memory, quantile, seconds};
 
 const EVENT: SealedColumn = SealedColumn::new("audit_events", "record");
-
-/// What `authcore::store::integrity` protects.
-const PROTECTED: [ProtectedTable; 11] = [
-    ProtectedTable::new("refinery_schema_history"),
-    ProtectedTable::new("settings"),
-    ProtectedTable::new("server_state"),
-    ProtectedTable::new("passwords"),
-    ProtectedTable::new("sessions"),
-    ProtectedTable::new("signin_tokens"),
-    ProtectedTable::new("spent_tokens"),
-    ProtectedTable::new("signing_keys"),
-    ProtectedTable::new("access_keys"),
-    ProtectedTable::new("audit_events"),
-    ProtectedTable::new("tls_keys"),
-];
 
 /// Verifying clients, and how often each asks: 1,000 a second in all, what neither side is short of time for.
 const CLIENTS: usize = 4;
 const PACE: Duration = Duration::from_millis(4);
 
 pub fn beside_a_server(binary: &str, rows: i64) -> Vec<Row> {
-    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
+    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"), Cores::All);
     postern.set_password();
     let folder = postern.stop();
     fill(folder.path(), rows);
-    let postern = Postern::start(binary, folder);
+    let postern = Postern::start(binary, folder, Cores::All);
     let held = postern.sign_in();
     let idle = || paced(&postern, &held, || thread::sleep(Duration::from_secs(8)));
     let before = idle();
@@ -49,7 +36,7 @@ pub fn beside_a_server(binary: &str, rows: i64) -> Vec<Row> {
     let mut walked = 0.0;
     let during = paced(&postern, &held, || {
         walked = seconds(|| {
-            let mut rotating = command(binary, postern.folder.path(), &["keys", "rotate", "data"])
+            let mut rotating = command(binary, postern.folder.path(), Cores::All, &["keys", "rotate", "data"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .spawn()
@@ -117,7 +104,7 @@ fn paced(postern: &Postern, held: &Held, act: impl FnOnce()) -> f64 {
 }
 
 /// So many audit events of 200 bytes, under the integrity seal.
-fn fill(folder: &Path, rows: i64) {
+pub fn fill(folder: &Path, rows: i64) {
     let password = std::fs::read(folder.join("config/postern/field-password")).expect("the field password");
     let secret = SlotSecret::password(std::str::from_utf8(&password).expect("text").trim_end());
     let database = folder.join("data/postern/postern.sqlite");
@@ -138,7 +125,7 @@ fn fill(folder: &Path, rows: i64) {
         }
     }
     vault.record_uses(&transaction).expect("counted");
-    let seal = vault.integrity_seal(&PROTECTED).expect("a key");
+    let seal = vault.integrity_seal(&PROTECTED_TABLES).expect("a key");
     seal.rebuild(&transaction, 0).expect("sealed");
     transaction.commit().expect("commits");
     checkpoint_truncate(&connection).expect("written back");

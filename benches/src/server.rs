@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::{Row, for_a_while, median, memory, quantile, seconds};
+use crate::cores::{self, Cores, on_the_last};
+use crate::{Row, for_a_while, median, memory, quantile, seconds, token};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -20,8 +21,8 @@ pub struct Postern {
     binary: String,
 }
 
-pub fn command(binary: &str, folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary);
+pub fn command(binary: &str, folder: &Path, cores: Cores, arguments: &[&str]) -> Command {
+    let mut command = cores::command(binary, cores);
     command.args(arguments).env_clear();
     command.env("XDG_DATA_HOME", folder.join("data")).env("XDG_CONFIG_HOME", folder.join("config"));
     command.env("POSTERN_LISTEN", "127.0.0.1:0").env("POSTERN_LOG", "error");
@@ -29,8 +30,8 @@ pub fn command(binary: &str, folder: &Path, arguments: &[&str]) -> Command {
 }
 
 impl Postern {
-    pub fn start(binary: &str, folder: tempfile::TempDir) -> Self {
-        let mut child = command(binary, folder.path(), &["serve"]).stdout(Stdio::piped()).spawn().expect("starts");
+    pub fn start(binary: &str, folder: tempfile::TempDir, cores: Cores) -> Self {
+        let mut child = command(binary, folder.path(), cores, &["serve"]).stdout(Stdio::piped()).spawn().expect("starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let address = loop {
             let line = lines.next().expect("it listens").expect("a line");
@@ -42,7 +43,7 @@ impl Postern {
     }
 
     pub fn set_password(&self) {
-        let mut child = command(&self.binary, self.folder.path(), &["password", "set", "--quiet", "--password-file", "-"])
+        let mut child = command(&self.binary, self.folder.path(), Cores::All, &["password", "set", "--quiet", "--password-file", "-"])
             .stdin(Stdio::piped())
             .spawn()
             .expect("starts");
@@ -62,14 +63,7 @@ impl Postern {
         }
     }
 
-    /// CPU seconds of the server so far, user and system (proc(5), in ticks of 10 ms).
-    fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("ours");
-        let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
-        (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / 100.0
-    }
-
-    fn resident_mib(&self) -> f64 {
+    pub fn resident_mib(&self) -> f64 {
         memory::mib(self.child.id(), "VmRSS:").expect("it runs")
     }
 
@@ -106,48 +100,24 @@ impl Held {
     }
 }
 
-pub fn refresh_alone(binary: &str) -> Vec<Row> {
-    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
-    postern.set_password();
-    refresh(&postern)
-}
-
 pub fn all(binary: &str) -> Vec<Row> {
-    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"));
+    let size = std::fs::metadata(binary).expect("it is there").len() as f64 / 1e6;
+    let postern = Postern::start(binary, tempfile::tempdir().expect("a folder"), Cores::First);
     let idle = postern.resident_mib();
     postern.set_password();
-    let mut rows = vec![verify(&postern)];
-    rows.extend(refresh(&postern));
+    let mut rows = on_the_last(|| refresh(&postern));
+    let folder = postern.stop();
+    let postern = Postern::start(binary, folder, Cores::All);
     rows.push(flood(&postern));
     rows.push(start(binary, postern.stop()));
-    rows.push(Row { what: "memory of the idle server, resident", goal: "≤ 16 MiB", measured: format!("{idle:.1} MiB"), met: idle <= 16.0 });
+    rows.push(Row {
+        what: "memory of the idle server, resident",
+        goal: "≤ 12 MiB",
+        measured: format!("{idle:.1} MiB"),
+        met: idle <= 12.0,
+    });
+    rows.push(Row { what: "the binary, stripped", goal: "≤ 12 MB", measured: format!("{size:.1} MB"), met: size <= 12.0 });
     rows
-}
-
-/// Server CPU of a request with an access token seen before, beside one to a route that looks at no credential; both carry
-/// the same header fields.
-fn verify(postern: &Postern) -> Row {
-    let held = postern.sign_in();
-    let bearer = format!("Authorization: Bearer {}\r\n", held.token);
-    let per_request = |path: &str| {
-        let mut client = Client::new(&postern.address);
-        let request = client.request("GET", path, &bearer, "");
-        assert_eq!(client.status(&request), Some(200));
-        let before = postern.cpu();
-        let count = for_a_while(Duration::from_millis(1500), || {
-            client.status(&request).expect("an answer");
-        });
-        (postern.cpu() - before) / count as f64 * 1e6
-    };
-    let pairs: Vec<(f64, f64)> = (0..9).map(|_| (per_request("/ready"), per_request("/api/v1/settings/max_sessions"))).collect();
-    let ratio = median(pairs.iter().map(|(bare, seen)| seen / bare).collect());
-    let (bare, seen) = (median(pairs.iter().map(|p| p.0).collect()), median(pairs.iter().map(|p| p.1).collect()));
-    Row {
-        what: "server CPU of a request with an access token seen before, against one without a credential",
-        goal: "≤ 1.15×",
-        measured: format!("{ratio:.2}× ({seen:.1} µs against {bare:.1} µs)"),
-        met: ratio <= 1.15,
-    }
 }
 
 /// Refreshes, each on disk before it is answered, beside bare writes of as many bytes with fdatasync.
@@ -197,9 +167,9 @@ fn refresh(postern: &Postern) -> Vec<Row> {
         },
         Row {
             what: "refreshes a second by 64 clients, against one",
-            goal: "≥ 3×",
+            goal: "≥ 5×",
             measured: format!("{gain:.1}× ({:.0})", of(|s| s.2)),
-            met: gain >= 3.0,
+            met: gain >= 5.0,
         },
     ]
 }
@@ -256,31 +226,72 @@ fn flood(postern: &Postern) -> Row {
     }
 }
 
-/// From exec to the first answer, less one key derivation measured between the starts.
+/// From exec to the first answer, less one key derivation measured between the starts; beside nginx, which has none.
 fn start(binary: &str, mut folder: tempfile::TempDir) -> Row {
-    let mut beyond = Vec::new();
-    let mut whole = Vec::new();
+    let first_answer = |address: &str, path: &str| {
+        let mut client = Client::when_it_listens(address);
+        let request = client.request("GET", path, "", "");
+        assert!(client.status(&request).is_some());
+    };
+    let (mut beyond, mut whole, mut nginx) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..15 {
-        let derivation = seconds(|| {
-            let mut out = [0; 32];
-            pbkdf2::pbkdf2_hmac::<sha2::Sha256>(b"a field password of some length", &[7; 32], 600_000, &mut out);
-            std::hint::black_box(out);
-        });
+        let derivation = token::derivation();
         let begun = Instant::now();
-        let postern = Postern::start(binary, folder);
-        let mut client = Client::new(&postern.address);
-        let request = client.request("GET", "/health", "", "");
-        assert_eq!(client.status(&request), Some(200));
+        let postern = Postern::start(binary, folder, Cores::All);
+        first_answer(&postern.address, "/health");
         let taken = begun.elapsed().as_secs_f64();
         beyond.push((taken - derivation) * 1e3);
         whole.push(taken * 1e3);
         folder = postern.stop();
+        let peer = Nginx::new();
+        nginx.push(seconds(|| first_answer(&peer.start().address, "/")) * 1e3);
     }
-    let (beyond, whole) = (median(beyond), median(whole));
+    let (beyond, whole, nginx) = (median(beyond), median(whole), median(nginx));
     Row {
-        what: "start to first answer, beyond the one key derivation",
-        goal: "≤ 50 ms",
-        measured: format!("{beyond:.0} ms ({whole:.0} ms in all)"),
-        met: beyond <= 50.0,
+        what: "start to first answer, beyond the one key derivation, against nginx",
+        goal: "≤ 1×",
+        measured: format!("{:.1}× ({beyond:.1} ms against {nginx:.1} ms; {whole:.0} ms in all)", beyond / nginx),
+        met: beyond <= nginx,
+    }
+}
+
+/// An nginx that answers 204 to everything, of a configuration of its own.
+struct Nginx {
+    folder: tempfile::TempDir,
+    address: String,
+}
+
+struct RunningNginx {
+    child: Child,
+    address: String,
+}
+
+impl Nginx {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("known");
+        let at = folder.path().display();
+        let text = format!(
+            "daemon off; master_process off; pid {at}/pid; error_log {at}/error;\nevents {{}}\nhttp {{ access_log off; \
+             client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; \
+             scgi_temp_path {at}/s; server {{ listen {free}; return 204; }} }}\n"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), text).expect("written");
+        Self { folder, address: free.to_string() }
+    }
+
+    fn start(&self) -> RunningNginx {
+        let file = self.folder.path().join("nginx.conf");
+        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
+        let child = Command::new(program).arg("-c").arg(file).stderr(Stdio::null()).spawn().expect("nginx starts");
+        RunningNginx { child, address: self.address.clone() }
+    }
+}
+
+impl Drop for RunningNginx {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

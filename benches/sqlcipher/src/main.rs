@@ -3,6 +3,7 @@
 //!
 //! - `fill`: as many rows of 200 bytes.
 //! - `rekey`: `PRAGMA rekey` from the file's key to the other one; nobody else can use the database meanwhile.
+//! - `scan`: every row once, in order, at the same cache.
 //! - `lookup`: as many look-ups of one row by its key, at the cache SQLCipher and SQLite have by default.
 
 use std::time::Instant;
@@ -21,14 +22,15 @@ const STRIDE: u64 = 7_368_787;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [act, file, count] = arguments.as_slice() else {
-        panic!("bench-sqlcipher fill|rekey|lookup FILE COUNT");
+        panic!("bench-sqlcipher fill|rekey|lookup|scan FILE COUNT");
     };
     let count: u64 = count.parse().expect("a number");
     let seconds = match act.as_str() {
         "fill" => fill(file, count),
         "rekey" => rekey(file),
         "lookup" => lookup(file, count),
-        _ => panic!("fill, rekey or lookup"),
+        "scan" => scan(file, count),
+        _ => panic!("fill, rekey, lookup or scan"),
     };
     println!("{} {}", seconds.0, seconds.1);
 }
@@ -108,5 +110,21 @@ fn lookup(file: &str, count: u64) -> (f64, f64) {
     look(count / 10);
     let begun = begin();
     look(count);
+    since(begun)
+}
+
+fn scan(file: &str, rows: u64) -> (f64, f64) {
+    let (connection, _) = open(file);
+    connection.execute_batch("PRAGMA journal_mode = WAL").expect("set");
+    let mut select = connection.prepare("SELECT id, value FROM things").expect("prepares");
+    let begun = begin();
+    let mut seen = 0;
+    let mut found = select.query([]).expect("reads");
+    while let Some(row) = found.next().expect("reads") {
+        let (_, value): (i64, Vec<u8>) = (row.get(0).expect("id"), row.get(1).expect("value"));
+        assert_eq!(value.len(), 200);
+        seen += 1;
+    }
+    assert_eq!(seen, rows);
     since(begun)
 }

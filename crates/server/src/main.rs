@@ -17,6 +17,7 @@ mod service_manager;
 mod shapes;
 mod shutdown;
 mod tls;
+mod urgency;
 mod web;
 
 fn main() -> std::process::ExitCode {

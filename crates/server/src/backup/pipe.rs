@@ -4,12 +4,11 @@ use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use crate::urgency;
+
 /// Bytes of a piece, and how many may be under way. Together a bound of 2 MiB.
 const PIECE: usize = 256 * 1024;
 const PIECES: usize = 8;
-
-/// How much less urgent the work is than answering requests (setpriority(2)).
-const NICER: i32 = 10;
 
 /// What the other thread has read.
 pub(super) struct Piped {
@@ -31,7 +30,7 @@ pub(super) fn piped<'scope, R: Read + Send + 'scope>(
     let reading = std::thread::Builder::new()
         .name("backup-read".to_owned())
         .spawn_scoped(scope, move || {
-            be_nicer();
+            urgency::give_way();
             while deliver(&mut from, &sender, &used) {}
             from
         })?;
@@ -58,14 +57,6 @@ fn deliver(from: &mut impl Read, sender: &SyncSender<io::Result<Vec<u8>>>, used:
             let _ = sender.send(Err(error));
             false
         }
-    }
-}
-
-/// Makes the calling thread give way to others. Where that is not allowed it does not.
-pub(super) fn be_nicer() {
-    // On Linux, 0 is the calling thread.
-    if let Ok(now) = rustix::process::getpriority_process(None) {
-        let _ = rustix::process::setpriority_process(None, now.max(NICER));
     }
 }
 

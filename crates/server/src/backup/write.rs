@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys::Opener;
 use super::{BackupError, Manifest, Progress, SealedTo, archive, pipe};
+use crate::urgency;
 
 /// What was written, and what opens it again.
 pub(super) struct Written<W> {
@@ -25,7 +26,7 @@ pub(super) fn write<W: Write>(
     out: W,
     progress: Progress<'_>,
 ) -> Result<Written<W>, BackupError> {
-    pipe::be_nicer();
+    urgency::give_way();
     let (encryptor, opener) = sealed_to.seal()?;
     let mut out = encryptor.wrap_output(out).map_err(BackupError::Write)?;
     let length = snapshot.bytes().length();

@@ -16,6 +16,7 @@ use crate::cli::prompt;
 use crate::cli::slots::{New, new_recovery_key};
 use crate::config::secret_file;
 use crate::shapes::keys::RotationReport;
+use crate::urgency;
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["kind", "status", "abort", "emergency"])))]
@@ -92,6 +93,8 @@ pub(super) fn run(context: &Context, arguments: &Rotate) -> Result<(), Failure> 
 }
 
 fn rotate(context: &Context, kind: Kind, keep: &WaysIn) -> Result<(), Failure> {
+    // Beside a server that answers meanwhile; an emergency does not wait for it.
+    urgency::give_way();
     let (options, secret) = context.existing_database()?;
     let mut rotation = KeyRotation::open(&options, &secret)?;
     let client = Client::local();
