@@ -14,6 +14,7 @@ mod a_start_that_must_not_happen_does_not;
 mod an_altered_file_is_refused;
 mod an_operator_at_the_shell;
 mod certificates;
+mod every_claim_names_its_test;
 mod every_format_still_opens;
 mod every_row_of_the_contract;
 mod gate;
@@ -30,7 +31,7 @@ mod the_package_installs_upgrades_and_leaves;
 mod the_page_hears_of_changes;
 mod tls_is_spoken_and_nothing_less;
 mod traffic;
-mod what_happened_to_others;
+
 mod what_happens_is_counted;
 mod what_is_not_the_contract_gets_its_status;
 mod who_asked_is_told;
