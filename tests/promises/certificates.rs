@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use e2e_support::recorder::{self, Seen};
+use e2e_support::wire;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
@@ -208,6 +210,15 @@ impl Client {
         stream.write_all(request.as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
+        let (target, reply) = (request.split(' ').nth(1), wire::parse(text.as_bytes()));
+        let seen = Seen {
+            tls: true,
+            target: target.unwrap_or_default(),
+            host: "",
+            status: reply.status,
+            headers: &reply.headers,
+        };
+        recorder::look_over(address, &seen);
         let shown = stream.conn.peer_certificates().expect("shown");
         Ok(Reply {
             shown: shown.first().expect("one").clone(),

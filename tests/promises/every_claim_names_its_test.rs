@@ -202,9 +202,7 @@ fn named(text: &str) -> impl Iterator<Item = Named<'_>> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if name.starts_with("tests/") || name.starts_with("benches/") {
             Some(Named::File(name))
-        } else if name.contains(' ')
-            && !name.contains(['=', '#', '$', '{'])
-            && !name.starts_with("postern ")
+        } else if name.contains(' ') && !name.contains(['=', '#', '$', '{']) && !name.starts_with("postern ")
         {
             Some(Named::Browser(name))
         } else {
