@@ -21,6 +21,7 @@ mod gate;
 mod guessing_gets_nowhere;
 mod keys_turn;
 mod killed_at_any_write;
+mod nothing_secret_is_printed;
 mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
