@@ -25,6 +25,7 @@ mod nothing_secret_is_printed;
 mod owner;
 mod rotation_under_load;
 mod served_while_keys_turn;
+mod spent_secrets_leave_the_memory;
 mod systemd_starts_watches_and_stops_it;
 mod the_audit_log_proves_itself;
 mod the_container_holds_what_the_server_needs;
