@@ -17,6 +17,7 @@ mod certificates;
 mod every_claim_names_its_test;
 mod every_format_still_opens;
 mod every_row_of_the_contract;
+mod floods;
 mod gate;
 mod guessing_gets_nowhere;
 mod keys_turn;
