@@ -187,10 +187,10 @@ fn functions_under_test(text: &str) -> Vec<String> {
             under_test = true;
         }
         let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
-        if let Some((name, _)) = function.and_then(|rest| rest.split_once('(')) {
-            if std::mem::take(&mut under_test) {
-                found.push(name.to_owned());
-            }
+        if let Some((name, _)) = function.and_then(|rest| rest.split_once('('))
+            && std::mem::take(&mut under_test)
+        {
+            found.push(name.to_owned());
         }
     }
     found

@@ -42,6 +42,10 @@ impl Day {
         secret
     }
 
+    fn secret(&self, name: &str) -> String {
+        self.secrets.get(name).expect("kept before").clone()
+    }
+
     fn keep_session(&mut self, name: &str, answer: &Answer) -> Held {
         let held = Held::of(answer);
         let (_, cookie) = held.cookie.split_once('=').expect("a value");
@@ -73,112 +77,18 @@ impl Day {
 /// A day of use: every kind of secret is made, used rightly and wrongly, and put where it does not belong.
 fn a_day(postern: &Postern) -> Day {
     let mut day = Day::default();
-    day.keep("password", PASSWORD);
-    day.keep("wrong password", WRONG);
-    let field = std::fs::read_to_string(postern.field_password()).expect("made");
-    day.keep("field password", field.trim_end());
-    let first = day.keep("first link", postern.first_token());
-    let path = postern.data_dir().join("first-signin-link");
-    std::fs::remove_file(path).expect("the owner takes it away");
-    let by_link = postern.send(
-        "POST",
-        "/api/v1/auth/signin",
-        &[],
-        &json!({ "SigninToken": first }),
-    );
-    day.keep_session("link", &by_link);
-    let signed_in = login(&postern.base, PASSWORD).expect("an answer");
-    let held = day.keep_session("login", &signed_in);
-    let renewed = held.refresh(postern);
-    let held = day.keep_session("renewal", &renewed);
-    let bearer = held.bearer();
-    let ask = |method: &str, path: &str, body: &Value| {
-        postern.send(method, path, &[("authorization", &bearer)], body)
-    };
-
-    let _ = postern.send("POST", "/api/v1/auth/login", &[], &json!({ "Password": WRONG }));
-    let hook = day.keep("setting", "Bearer a-secret-of-a-hook-7f21");
-    assert_eq!(
-        ask("PUT", "/api/v1/settings/secret.hook", &json!({ "Value": hook })).status,
-        200
-    );
-    let link = ask("POST", "/api/v1/auth/issuetoken/websocket", &Value::Null).text("Token");
-    day.keep("operation token", link.rsplit('.').next().expect("three parts"));
-    let issued = postern.send(
-        "POST",
-        "/api/v1/auth/issuesignintoken",
-        &[],
-        &json!({ "Password": PASSWORD }),
-    );
-    let issued = day.keep("issued link", issued.text("Token"));
-    let key = ask(
-        "POST",
-        "/api/v1/access-keys",
-        &json!({ "Name": "script", "Scopes": ["api"] }),
-    );
-    assert!(key.status < 300, "{}", key.body);
-    let key = day.keep("access key", key.text("Secret"));
-    let mut factor = Factor::on(postern, &bearer);
-    day.keep("secret of the second factor", factor.secret.clone());
-    for right in [factor.code(), factor.recovery_code()] {
-        let body = json!({ "Password": PASSWORD, "OneTimeCode": right });
-        let entered = postern.send("POST", "/api/v1/auth/login", &[], &body);
-        day.keep(&format!("one-time code {}", right.len()), format!("{right:?}"));
-        day.keep_session("second factor", &entered);
-    }
-
-    // Where they do not belong: addresses, other headers, other bodies, with either version of HTTP.
-    let cookie = held.cookie.clone();
+    let held = day.of_signing_in(postern);
+    day.of_the_owner(postern, &held.bearer());
+    let in_an_address = PASSWORD.replace(' ', "%20");
     for secret in [
-        PASSWORD.replace(' ', "%20"),
-        issued,
-        key,
+        day.keep("password in an address", in_an_address),
+        day.secret("issued link"),
+        day.secret("access key"),
         held.nonce.clone(),
         held.access_token.clone(),
     ] {
-        let target = format!("{MARKER}?token={secret}&access_token={secret}");
-        let as_bearer = format!("Bearer {secret}");
-        let fields = [
-            ("Host", postern.address()),
-            ("Authorization", &as_bearer),
-            ("Cookie", &cookie),
-            ("X-Forwarded-Uri", &target),
-            ("Referer", &target),
-        ];
-        for path in ["/gate/verify", "/api/v1/sessions", &target] {
-            let _answer = exchange(postern.address(), "GET", path, &fields);
-        }
-        let _ = postern.send(
-            "POST",
-            "/api/v1/auth/signin",
-            &[],
-            &json!({ "SigninToken": secret, "Password": [secret] }),
-        );
-        let _ = postern.send(
-            "PATCH",
-            "/api/v1/settings",
-            &[("authorization", &bearer)],
-            &json!({ "max_sessions": secret }),
-        );
-        let arguments = [
-            "-sS",
-            "--http2-prior-knowledge",
-            "-m",
-            "20",
-            "-H",
-            &as_bearer_field(&as_bearer),
-            "-H",
-        ];
-        let sent = Command::new("curl")
-            .args(arguments)
-            .args([format!("Cookie: {cookie}"), format!("{}{target}", postern.base)])
-            .args(["-d", &format!("{{\"Password\":\"{secret}\"}}")])
-            .output();
-        assert!(sent.expect("./test installs curl").status.success());
+        is_misplaced(postern, &held, &secret);
     }
-    day.secrets
-        .insert("password in an address".to_owned(), PASSWORD.replace(' ', "%20"));
-
     for command in [
         &["keys", "status"][..],
         &["settings", "list"],
@@ -194,8 +104,87 @@ fn a_day(postern: &Postern) -> Day {
     day
 }
 
-fn as_bearer_field(bearer: &str) -> String {
-    format!("Authorization: {bearer}")
+impl Day {
+    fn of_signing_in(&mut self, postern: &Postern) -> Held {
+        let post = |path: &str, body: &Value| postern.send("POST", path, &[], body);
+        self.keep("password", PASSWORD);
+        self.keep("wrong password", WRONG);
+        let field = std::fs::read_to_string(postern.field_password()).expect("made");
+        self.keep("field password", field.trim_end());
+        let first = self.keep("first link", postern.first_token());
+        let path = postern.data_dir().join("first-signin-link");
+        std::fs::remove_file(path).expect("the owner takes it away");
+        self.keep_session(
+            "link",
+            &post("/api/v1/auth/signin", &json!({ "SigninToken": first })),
+        );
+        let _ = post("/api/v1/auth/login", &json!({ "Password": WRONG }));
+        let issued = post("/api/v1/auth/issuesignintoken", &json!({ "Password": PASSWORD }));
+        self.keep("issued link", issued.text("Token"));
+        let signed_in = login(&postern.base, PASSWORD).expect("an answer");
+        let held = self.keep_session("login", &signed_in);
+        self.keep_session("renewal", &held.refresh(postern))
+    }
+
+    fn of_the_owner(&mut self, postern: &Postern, bearer: &str) {
+        let ask = |method: &str, path: &str, body: &Value| {
+            let answer = postern.send(method, path, &[("authorization", bearer)], body);
+            assert!(answer.status < 300, "{path}: {}", answer.body);
+            answer
+        };
+        let hook = self.keep("setting", "Bearer a-secret-of-a-hook-7f21");
+        ask("PUT", "/api/v1/settings/secret.hook", &json!({ "Value": hook }));
+        let operation = ask("POST", "/api/v1/auth/issuetoken/websocket", &Value::Null).text("Token");
+        self.keep(
+            "operation token",
+            operation.rsplit('.').next().expect("three parts"),
+        );
+        let key = json!({ "Name": "script", "Scopes": ["api"] });
+        self.keep(
+            "access key",
+            ask("POST", "/api/v1/access-keys", &key).text("Secret"),
+        );
+        let mut factor = Factor::on(postern, bearer);
+        self.keep("secret of the second factor", factor.secret.clone());
+        // Six digits alone are also part of a time.
+        let code = factor.code();
+        self.keep("one-time code", format!("\"{code}\""));
+        let recovery = factor.recovery_code();
+        self.keep("recovery code", recovery.clone());
+        for right in [code, recovery] {
+            let body = json!({ "Password": PASSWORD, "OneTimeCode": right });
+            let entered = postern.send("POST", "/api/v1/auth/login", &[], &body);
+            self.keep_session(&format!("second factor, {} letters", right.len()), &entered);
+        }
+    }
+}
+
+/// A secret in addresses, other headers and other bodies, with either version of HTTP.
+fn is_misplaced(postern: &Postern, held: &Held, secret: &str) {
+    let target = format!("{MARKER}?token={secret}&access_token={secret}");
+    let (bearer, as_bearer) = (held.bearer(), format!("Bearer {secret}"));
+    let fields = [
+        ("Host", postern.address()),
+        ("Authorization", &as_bearer),
+        ("Cookie", &held.cookie),
+        ("X-Forwarded-Uri", &target),
+        ("Referer", &target),
+    ];
+    for path in ["/gate/verify", "/api/v1/sessions", &target] {
+        let _answer = exchange(postern.address(), "GET", path, &fields);
+    }
+    let body = json!({ "SigninToken": secret, "Password": [secret] });
+    let _ = postern.send("POST", "/api/v1/auth/signin", &[], &body);
+    let body = json!({ "max_sessions": secret });
+    let _ = postern.send("PATCH", "/api/v1/settings", &[("authorization", &bearer)], &body);
+    let sent = Command::new("curl")
+        .args(["-sS", "--http2-prior-knowledge", "-m", "20"])
+        .args(["-H", &format!("Authorization: {as_bearer}")])
+        .args(["-H", &format!("Cookie: {}", held.cookie)])
+        .args(["-d", &format!("{{\"Password\":\"{secret}\"}}")])
+        .arg(format!("{}{target}", postern.base))
+        .output();
+    assert!(sent.expect("./test installs curl").status.success());
 }
 
 /// What the kernel shows of a process; empty where it shows nothing.

@@ -47,14 +47,18 @@ fn memory(pid: u32) -> Vec<Vec<u8>> {
 
 /// Which of these stand there.
 fn found<'s>(regions: &[Vec<u8>], secrets: &[(&'static str, &'s str)]) -> BTreeSet<(&'static str, &'s str)> {
-    let mut begins = [false; 256];
-    for (_, secret) in secrets {
-        begins[usize::from(*secret.as_bytes().first().expect("not empty"))] = true;
-    }
+    let begins: Vec<bool> = (0..=u8::MAX)
+        .map(|byte| {
+            secrets
+                .iter()
+                .any(|(_, secret)| secret.as_bytes().first() == Some(&byte))
+        })
+        .collect();
+    let may_begin = |byte: &u8| begins.get(usize::from(*byte)).is_some_and(|begins| *begins);
     let mut found = BTreeSet::new();
     for bytes in regions {
         let mut rest = bytes.as_slice();
-        while let Some(at) = rest.iter().position(|byte| begins[usize::from(*byte)]) {
+        while let Some(at) = rest.iter().position(may_begin) {
             rest = rest.split_at(at).1;
             found.extend(
                 secrets

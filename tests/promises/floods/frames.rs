@@ -150,7 +150,7 @@ fn floods_of_frames_end_their_connection_or_cost_nothing() {
         (
             "a frame longer than was agreed on",
             true,
-            is_cut(at, b"", |_| frame(DATA, 0, 1, &[0; 20_000])),
+            is_cut(at, b"", |_| frame(DATA, 0, 1, &vec![0; 20_000])),
         ),
     ] {
         assert_eq!(cut, expected, "{what}");

@@ -61,21 +61,21 @@ fn who_is_slow_is_cut_off_and_verification_goes_on() {
     let (at, bearer) = (postern.address(), held.bearer());
     let mut verifying = Verifying::on(&postern, &held);
     verifying.verifies();
-    let head = format!("GET /health HTTP/1.1\r\nHost: {at}\r\nX-Slow: ");
+    let begins = format!("GET /health HTTP/1.1\r\nHost: {at}\r\nX-Slow: ");
     let body = format!(
         "POST /api/v1/auth/login HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
     );
     let (told, ends) = channel();
     std::thread::scope(|scope| {
         for number in 0..OPEN {
-            let (told, head, body, bearer) = (told.clone(), &head, &body, &bearer);
+            let (told, begins, body, bearer) = (told.clone(), &begins, &body, &bearer);
             scope.spawn(move || {
                 let status = match number % 4 {
                     _ if number < READERS => reads_nothing(at, bearer),
                     0 => drips(at, body, b' '),
                     1 => drips(at, "", b'G'),
                     2 => drips(at, "PRI * HTTP/2.0\r\n", b'\r'),
-                    _ => drips(at, head, b'x'),
+                    _ => drips(at, begins, b'x'),
                 };
                 told.send((number, status)).expect("heard");
             });

@@ -32,7 +32,7 @@ const LABELS: [&str; 6] = [
 ];
 
 pub(crate) struct Forger {
-    stolen: Stolen,
+    loot: Stolen,
     key: SigningKey,
     /// 32 bytes each: all that could be taken for a secret, and what is computed from it.
     guesses: BTreeSet<[u8; 32]>,
@@ -40,16 +40,16 @@ pub(crate) struct Forger {
 
 impl Forger {
     pub(crate) fn of(house: &House) -> Self {
-        let stolen = Stolen::from(house.folder.path());
-        let mut guesses: BTreeSet<[u8; 32]> = stolen.values().into_iter().collect();
+        let loot = Stolen::from(house.folder.path());
+        let mut guesses: BTreeSet<[u8; 32]> = loot.values().into_iter().collect();
         guesses.extend([[0; 32], [7; 32]]);
         for _ in 0..DEPTH {
-            let computed: Vec<[u8; 32]> = guesses.iter().flat_map(|bytes| hashes(&stolen, bytes)).collect();
+            let computed: Vec<[u8; 32]> = guesses.iter().flat_map(|bytes| hashes(&loot, bytes)).collect();
             guesses.extend(computed);
         }
         Self {
-            key: SigningKey::from_bytes(&stolen.seed()),
-            stolen,
+            key: SigningKey::from_bytes(&loot.seed()),
+            loot,
             guesses,
         }
     }
@@ -133,8 +133,8 @@ async fn a_forger_makes_no_operation_token_that_is_accepted() {
     let genuine = claims["ses"].clone();
     for ses in forger.texts() {
         claims["ses"] = json!(ses);
-        let forged = forger.signed(&header, &claims);
-        assert!(operations.spend(&forged, Operation::Backup).await.is_err());
+        let made = forger.signed(&header, &claims);
+        assert!(operations.spend(&made, Operation::Backup).await.is_err());
     }
     claims["ses"] = genuine;
     let control = operations
@@ -148,7 +148,7 @@ async fn a_forger_makes_no_refresh_token_and_no_gate_cookie_that_is_accepted() {
     let house = House::new();
     let tokens = house.sign_in().await;
     let forger = Forger::of(&house);
-    let id = forger.stolen.session();
+    let id = forger.loot.session();
     assert_eq!(id, tokens.session.to_string(), "the right session");
     let sessions = house.authority.sessions();
     for secret in forger.texts() {
@@ -183,7 +183,7 @@ async fn a_forger_makes_no_signin_token_and_no_access_key_that_is_accepted() {
     let key = keys.create(&confirmed, "script", scopes, Duration::from_secs(86_400), &owner);
     let key = key.await.expect("made").secret.expose_text().to_string();
     let forger = Forger::of(&house);
-    let id = forger.stolen.access_key();
+    let id = forger.loot.access_key();
     let key_text = |secret: &str| {
         let digest = Sha256::digest(format!("{id}_{secret}"));
         let check = BASE32_NOPAD.encode(&digest).to_ascii_lowercase();
@@ -224,15 +224,15 @@ async fn the_same_forger_is_let_in_by_the_rules_of_the_reference_model() {
     let server = reference_model::Server {
         key: forger.key.verifying_key(),
         families: vec![reference_model::Family {
-            id: forger.stolen.session(),
-            counter: forger.stolen.revision(),
+            id: forger.loot.session(),
+            counter: forger.loot.revision(),
         }],
     };
     let exp = house.clock.now().wall.unix_seconds() + 900;
-    let header = head("JWT", &forger.stolen);
+    let header = head("JWT", &forger.loot);
     let access = json!({ "typ": "AccessToken", "sub": "admin", "fam": "temporary", "exp": exp });
     let refresh = json!({
-        "typ": "RefreshToken", "sub": "admin", "fam": forger.stolen.session(), "cnt": forger.stolen.revision(), "exp": exp
+        "typ": "RefreshToken", "sub": "admin", "fam": forger.loot.session(), "cnt": forger.loot.revision(), "exp": exp
     });
     let now = exp - 900;
     assert!(server.accepts_access(&forger.signed(&header, &access), now));
@@ -252,11 +252,11 @@ async fn the_same_forger_is_let_in_by_the_rules_of_the_reference_model() {
         ("JWT", &refresh),
         ("at+jwt", &refresh),
     ] {
-        let forged = forger.signed(&head(typ, &forger.stolen), claims);
+        let made = forger.signed(&head(typ, &forger.loot), claims);
         assert!(
-            house.authority.authenticate(&forged).is_err(),
+            house.authority.authenticate(&made).is_err(),
             "and here it is not, with it"
         );
-        assert!(RefreshToken::parse(&forged).is_none());
+        assert!(RefreshToken::parse(&made).is_none());
     }
 }

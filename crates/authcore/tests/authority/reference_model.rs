@@ -20,13 +20,17 @@ pub(crate) struct Family {
 impl Server {
     pub(crate) fn accepts_access(&self, token: &str, now: i64) -> bool {
         self.claims(token, "AccessToken", now).is_some_and(|claims| {
-            claims["fam"] == "temporary" || self.families.iter().any(|family| claims["fam"] == family.id)
+            let of = claims.get("fam").and_then(Value::as_str);
+            of == Some("temporary") || self.families.iter().any(|family| of == Some(&family.id))
         })
     }
 
     pub(crate) fn accepts_refresh(&self, token: &str, nonce: Option<&str>, now: i64) -> bool {
         self.claims(token, "RefreshToken", now).is_some_and(|claims| {
-            let known = |family: &Family| claims["fam"] == family.id && claims["cnt"] == family.counter;
+            let known = |family: &Family| {
+                claims.get("fam").and_then(Value::as_str) == Some(&family.id)
+                    && claims.get("cnt").and_then(Value::as_i64) == Some(family.counter)
+            };
             let asked = claims.get("nce").and_then(Value::as_str);
             self.families.iter().any(known) && asked.is_none_or(|asked| nonce == Some(asked))
         })
@@ -39,7 +43,7 @@ impl Server {
         self.key.verify_strict(head.as_bytes(), &signature).ok()?;
         let (_, claims) = head.split_once('.')?;
         let claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
-        let good = claims["typ"] == kind && claims["exp"].as_i64() > Some(now);
+        let good = claims.get("typ")?.as_str() == Some(kind) && claims.get("exp")?.as_i64() > Some(now);
         good.then_some(claims)
     }
 }
