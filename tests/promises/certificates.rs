@@ -193,6 +193,15 @@ impl Client {
         Self(Arc::new(config))
     }
 
+    /// The first that it says to a server of that name.
+    pub(crate) fn hello(&self, name: &str) -> Vec<u8> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut connection = ClientConnection::new(Arc::clone(&self.0), name).expect("a configuration");
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).expect("written");
+        hello
+    }
+
     /// Connects, asks for `path` and reads the answer to its end.
     pub(crate) fn get(&self, address: &str, name: &str, path: &str) -> std::io::Result<Reply> {
         let port = address.rsplit(':').next().unwrap_or_default();

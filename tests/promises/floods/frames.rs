@@ -92,7 +92,6 @@ fn read_until(mut stream: impl Read, is_last: impl Fn(&Frame) -> bool) -> bool {
 fn floods_of_frames_end_their_connection_or_cost_nothing() {
     let (postern, held) = signed_in();
     let at = postern.address();
-    let mut verifying = Verifying::on(&postern, &held);
     let stream = |round: u32| 2 * round + 1;
     let mut good = TcpStream::connect(at).expect("it listens");
     let request = frame(HEADERS, END_HEADERS | END_STREAM, 1, &head(GET, at));
@@ -154,7 +153,7 @@ fn floods_of_frames_end_their_connection_or_cost_nothing() {
         ),
     ] {
         assert_eq!(cut, expected, "{what}");
-        verifying.verifies();
+        Verifying::on(&postern, &held).verifies();
     }
     let grown = peak(&postern).saturating_sub(before);
     assert!(grown <= ROOM, "{grown} KiB more");

@@ -115,7 +115,6 @@ fn giants(at: &str) -> Vec<Giant> {
 fn giants_are_refused_and_memory_stays_flat() {
     let (postern, held) = signed_in();
     let at = postern.address();
-    let mut verifying = Verifying::on(&postern, &held);
     let giants = giants(at);
     // Once, so that what is made at the first use is there; then several of each together.
     for together in [1, 8] {
@@ -128,7 +127,7 @@ fn giants_are_refused_and_memory_stays_flat() {
                 let ends = pouring.into_iter().map(|one| one.join().expect("no panic"));
                 ends.collect()
             });
-            verifying.verifies();
+            Verifying::on(&postern, &held).verifies();
             // 0: it was reset before its answer was read.
             let refused = |status: &u16| *status == 0 || giant.statuses.contains(status);
             assert!(answers.iter().all(refused), "{}: {answers:?}", giant.what);

@@ -3,6 +3,7 @@
 
 mod frames;
 mod giants;
+mod hellos;
 mod slow;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +13,7 @@ use e2e_support::Postern;
 
 use crate::owner::Held;
 
-/// A connection from before the flood, on which the owner's token is verified again and again.
+/// A connection on which the owner's token is verified again and again.
 struct Verifying {
     stream: BufReader<TcpStream>,
     request: String,
