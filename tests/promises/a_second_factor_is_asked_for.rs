@@ -60,7 +60,7 @@ impl Factor {
     }
 
     /// A code that was not given out before: of this step at first, then of the next, which is taken too. Two are to be had.
-    fn code(&mut self) -> String {
+    pub(crate) fn code(&mut self) -> String {
         let now = Clock::system().now().wall.unix_seconds();
         let step = u64::try_from(now).expect("after 1970") / 30 + self.asked;
         self.asked += 1;
@@ -75,7 +75,7 @@ impl Factor {
         format!("{:06}", number % 1_000_000)
     }
 
-    fn recovery_code(&mut self) -> String {
+    pub(crate) fn recovery_code(&mut self) -> String {
         self.recovery.pop().expect("one is left")
     }
 }

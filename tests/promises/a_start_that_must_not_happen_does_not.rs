@@ -1,7 +1,7 @@
 //! Wrong and missing field passwords, a second server, files open to others: no start, and nothing changed or made.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use e2e_support::Postern;
@@ -99,23 +99,111 @@ fn an_address_that_is_not_loopback_is_refused_without_tls() {
     );
 }
 
+/// Another user of the host: not even `nobody` needs a name for that.
+const ANOTHER: u32 = 65_533;
+
+/// What is done to an install, and undone.
+struct Layout {
+    what: &'static str,
+    /// What the refusal names.
+    names: PathBuf,
+    done: Box<dyn Fn()>,
+    undone: Box<dyn Fn()>,
+}
+
+fn mode(path: &Path, what: &'static str, bad: u32, good: u32) -> Layout {
+    let (one, other) = (path.to_owned(), path.to_owned());
+    Layout {
+        what,
+        names: path.to_owned(),
+        done: Box::new(move || set(&one, bad)),
+        undone: Box::new(move || set(&other, good)),
+    }
+}
+
+fn owner(path: &Path, what: &'static str) -> Layout {
+    let give = |path: PathBuf, to: u32| move || chown(&path, Some(to), None).expect("the tests run as root");
+    let us = std::fs::metadata(path).expect("there").uid();
+    Layout {
+        what,
+        names: path.to_owned(),
+        done: Box::new(give(path.to_owned(), ANOTHER)),
+        undone: Box::new(give(path.to_owned(), us)),
+    }
+}
+
+/// What stood at `path` is moved elsewhere, and a link put in its place.
+fn link(path: &Path, elsewhere: &Path, what: &'static str) -> Layout {
+    let moved = |from: PathBuf, to: PathBuf| move || std::fs::rename(&from, &to).expect("moved");
+    let (away, back) = (
+        moved(path.to_owned(), elsewhere.to_owned()),
+        moved(elsewhere.to_owned(), path.to_owned()),
+    );
+    let (at, to, again) = (path.to_owned(), elsewhere.to_owned(), path.to_owned());
+    Layout {
+        what,
+        names: path.to_owned(),
+        done: Box::new(move || {
+            away();
+            symlink(&to, &at).expect("linked");
+        }),
+        undone: Box::new(move || {
+            std::fs::remove_file(&again).expect("removed");
+            back();
+        }),
+    }
+}
+
+/// A15 of the threat model: where another user of the host could read, swap or keep what is ours, nothing starts.
 #[test]
-fn whatever_is_open_to_others_is_refused() {
+fn twelve_bad_layouts_are_refused_and_nothing_is_touched() {
     let postern = stopped();
     let data = postern.data_dir();
-    for (path, closed) in [
-        (data.clone(), 0o700),
-        (data.join("postern.sqlite"), 0o600),
-        (postern.field_password(), 0o600),
-    ] {
-        set(&path, closed | 0o044);
-        refused(&postern, 77, &path.display().to_string());
-        set(&path, closed);
+    let above = data.parent().expect("a folder").to_owned();
+    let (database, log) = (data.join("postern.sqlite"), data.join("postern.sqlite-wal"));
+    let secret = postern.field_password();
+    let (one, other) = (above.join("another-name"), above.join("elsewhere"));
+    let (hard, open) = (one.clone(), log.clone());
+    let layouts = [
+        mode(&data, "a directory that its group reads", 0o750, 0o700),
+        mode(&data, "a directory that others enter", 0o701, 0o700),
+        owner(&data, "another user's directory"),
+        link(&data, &other, "a link to the directory"),
+        mode(&above, "a directory that everybody may swap", 0o777, 0o700),
+        mode(&database, "a database that its group reads", 0o640, 0o600),
+        mode(&database, "a database that others write", 0o602, 0o600),
+        owner(&database, "another user's database"),
+        link(&database, &other, "a link to the database"),
+        Layout {
+            what: "a second name of the database",
+            names: database.clone(),
+            done: Box::new(move || std::fs::hard_link(&database, &one).expect("linked")),
+            undone: Box::new(move || std::fs::remove_file(&hard).expect("removed")),
+        },
+        Layout {
+            what: "a log that others read",
+            names: log.clone(),
+            done: Box::new(move || {
+                std::fs::write(&open, "").expect("written");
+                set(&open, 0o604);
+            }),
+            undone: Box::new(move || std::fs::remove_file(&log).expect("removed")),
+        },
+        mode(&secret, "a field password that others read", 0o604, 0o600),
+        owner(&secret, "another user's field password"),
+    ];
+    assert!(layouts.len() >= 12);
+    for layout in layouts {
+        (layout.done)();
+        eprintln!("{}", layout.what);
+        refused(&postern, 77, &layout.names.display().to_string());
+        (layout.undone)();
+        assert!(
+            postern.run(&["sessions", "list"]).status.success(),
+            "control: without {} it works",
+            layout.what
+        );
     }
-    assert!(
-        postern.run(&["signin-link"]).status.success(),
-        "control: closed again, it works"
-    );
 }
 
 #[test]

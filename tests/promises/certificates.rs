@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use e2e_support::recorder::{self, Seen};
+use e2e_support::wire;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
@@ -191,6 +193,15 @@ impl Client {
         Self(Arc::new(config))
     }
 
+    /// The first that it says to a server of that name.
+    pub(crate) fn hello(&self, name: &str) -> Vec<u8> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut connection = ClientConnection::new(Arc::clone(&self.0), name).expect("a configuration");
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).expect("written");
+        hello
+    }
+
     /// Connects, asks for `path` and reads the answer to its end.
     pub(crate) fn get(&self, address: &str, name: &str, path: &str) -> std::io::Result<Reply> {
         let port = address.rsplit(':').next().unwrap_or_default();
@@ -208,6 +219,15 @@ impl Client {
         stream.write_all(request.as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
+        let (target, reply) = (request.split(' ').nth(1), wire::parse(text.as_bytes()));
+        let seen = Seen {
+            tls: true,
+            target: target.unwrap_or_default(),
+            host: "",
+            status: reply.status,
+            headers: &reply.headers,
+        };
+        recorder::look_over(address, &seen);
         let shown = stream.conn.peer_certificates().expect("shown");
         Ok(Reply {
             shown: shown.first().expect("one").clone(),

@@ -1,25 +1,14 @@
 //! Bytes on a real socket that are not what the contract asks for: each gets its status, never a 2xx, and no panic.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
 use e2e_support::Postern;
+use e2e_support::wire::exchange_bytes;
 use serde_json::{Value, json};
 
 use crate::owner::{Held, PASSWORD, signed_in};
 
 /// Sends bytes as they are; gives the status of the answer, 0 when the connection is closed without one.
 fn status_of(postern: &Postern, request: &[u8]) -> u16 {
-    let mut stream = TcpStream::connect(postern.address()).expect("it listens");
-    // It may answer and close before it has read everything.
-    let _ = stream.write_all(request);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let text = String::from_utf8_lossy(&answer);
-    text.split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(0)
+    exchange_bytes(postern.address(), request).status
 }
 
 /// `POST` with a JSON body, these header lines besides.

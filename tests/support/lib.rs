@@ -13,6 +13,7 @@ mod install;
 pub mod invariants;
 pub mod killed;
 pub mod proxies;
+pub mod recorder;
 pub mod wire;
 
 pub use database_file::{DatabaseFile, Pieces};
@@ -107,6 +108,7 @@ impl Postern {
             said.push_str(&line);
             said.push('\n');
         };
+        recorder::runs(address_in(&base));
         Self {
             binary,
             folder,
@@ -180,9 +182,7 @@ impl Postern {
     /// Where it listens: `127.0.0.1:<port>`.
     #[must_use]
     pub fn address(&self) -> &str {
-        self.base
-            .trim_start_matches("http://")
-            .trim_start_matches("https://")
+        address_in(&self.base)
     }
 
     /// Asks the server to look for new certificates.
@@ -359,6 +359,7 @@ impl Postern {
 
 /// Sends a request with JSON and headers; `None` when the server went away before it answered in full.
 #[must_use]
+#[track_caller]
 pub fn send(
     base: &str,
     method: &str,
@@ -383,6 +384,20 @@ pub fn send(
         agent.run(request.body(body.to_string()).expect("a request"))
     }
     .ok()?;
+    let fields = response.headers().iter();
+    let fields = fields.map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let seen = recorder::Seen {
+        tls: base.starts_with("https://"),
+        target: path,
+        host: host.map_or_else(|| address_in(base), |(_, host)| host),
+        status: response.status().as_u16(),
+        headers: &fields.collect::<Vec<_>>(),
+    };
+    recorder::look_over(address_in(base), &seen);
     let cookie = response
         .headers()
         .get("set-cookie")
@@ -398,8 +413,14 @@ pub fn send(
     })
 }
 
+/// Host and port of a base.
+fn address_in(base: &str) -> &str {
+    base.trim_start_matches("http://").trim_start_matches("https://")
+}
+
 impl Drop for Postern {
     fn drop(&mut self) {
+        recorder::ended(self.address());
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();

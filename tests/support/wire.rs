@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::recorder::{self, Seen};
+
 /// An answer, as it came.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -39,6 +41,7 @@ impl Reply {
 
 /// Sends one request as it is written and reads the answer to its end.
 #[must_use]
+#[track_caller]
 pub fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
     let fields: String = headers
         .iter()
@@ -54,6 +57,7 @@ pub fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &st
 
 /// The same, of any bytes.
 #[must_use]
+#[track_caller]
 pub fn exchange_bytes(address: &str, request: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream
@@ -63,10 +67,28 @@ pub fn exchange_bytes(address: &str, request: &[u8]) -> Reply {
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    parse(&answer)
+    let reply = parse(&answer);
+    let asked = String::from_utf8_lossy(request);
+    let (head, _) = asked.split_once("\r\n\r\n").unwrap_or((&asked, ""));
+    let field = |line: &str| {
+        line.split_once(':')
+            .map(|(name, host)| (name.to_ascii_lowercase(), host.trim().to_owned()))
+    };
+    let host = head.lines().filter_map(field).find(|(name, _)| name == "host");
+    let seen = Seen {
+        tls: false,
+        target: head.split(' ').nth(1).unwrap_or_default(),
+        host: host.as_ref().map_or("", |(_, host)| host),
+        status: reply.status,
+        headers: &reply.headers,
+    };
+    recorder::look_over(address, &seen);
+    reply
 }
 
-fn parse(bytes: &[u8]) -> Reply {
+/// Reads an answer as it came.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = head.lines();

@@ -206,6 +206,22 @@ async fn a_crowded_house_ends_the_session_unused_for_longest() {
     assert!(!house.is_good(&oldest) && house.is_good(&second) && house.is_good(&third));
 }
 
+/// L-08: however often somebody signs in, the table of sessions has so many rows and no more.
+#[tokio::test]
+async fn sessions_never_outgrow_their_number() {
+    const MOST: usize = 20;
+    let house = House::new();
+    let changes = vec![("max_sessions".to_owned(), serde_json::json!(MOST))];
+    let settings = house.authority.settings();
+    settings.set(changes, &Client::local()).await.expect("set");
+    for _ in 0..10 * MOST {
+        let _tokens = house.sign_in().await;
+        assert!(house.authority.sessions().list().len() <= MOST);
+    }
+    let house = house.restarted();
+    assert_eq!(house.authority.sessions().list().len(), MOST, "on disk too");
+}
+
 #[tokio::test]
 async fn a_clock_set_back_revives_nothing_not_even_over_a_restart() {
     let house = House::new();

@@ -1,10 +1,11 @@
 //! Each kind of token: good where it belongs, once or for its time, and nowhere else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use authcore::{
-    ActConfirmed, Authority, AuthorityOptions, Client, OneUseError, Operation, Permission, Principal,
-    Remember, Scope, Scopes, SignInError, SigninTokenAuthority,
+    ActConfirmed, AuditQuery, Authority, AuthorityOptions, Client, OneUseError, Operation, Permission,
+    Principal, Remember, Scope, Scopes, SignInError, SigninTokenAuthority,
 };
 
 use fieldcrypt::SlotSecret;
@@ -94,6 +95,48 @@ async fn a_signin_token_works_once_and_its_second_use_ends_what_the_first_made()
         start("pst_si_x".to_owned()).await,
         Err(SignInError::Disabled)
     ));
+}
+
+/// Of many who bring one link at the same moment one is let in, and at once the others have ended what that one got; the owner is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_bring_one_link_at_once_none_keeps_a_session() {
+    const ROUNDS: usize = 20;
+    let house = Arc::new(House::new());
+    for round in 0..ROUNDS {
+        let by = SigninTokenAuthority::LocalOperator;
+        let (links, operator) = (house.authority.signin_tokens(), Client::local());
+        let issued = links.issue(by, Duration::from_secs(60), &operator);
+        let token = issued.await.expect("issued").expose_text().to_string();
+        let enter = |house: Arc<House>, token: String| async move {
+            let sessions = house.authority.sessions();
+            sessions
+                .start_with_signin_token(&token, Remember::Remembered, &browser())
+                .await
+                .ok()
+        };
+        let tries: Vec<_> = (0..8)
+            .map(|_| tokio::spawn(enter(house.clone(), token.clone())))
+            .collect();
+        let mut made = Vec::new();
+        for attempt in tries {
+            made.extend(attempt.await.expect("no panic"));
+        }
+        assert_eq!(made.len(), 1, "round {round}");
+        assert!(!made.iter().any(|tokens| house.is_good(tokens)), "round {round}");
+    }
+    assert!(house.authority.sessions().list().is_empty());
+    let ended = AuditQuery {
+        since: None,
+        before: None,
+        kinds: Some(vec!["SessionEnded".to_owned()]),
+        limit: 100,
+    };
+    let told = house.authority.audit().page(&ended).expect("read");
+    assert_eq!(told.len(), ROUNDS);
+    for record in told {
+        let event = format!("{:?}", record.entry.event);
+        assert!(event.contains("SigninTokenReused"), "{event}");
+    }
 }
 
 #[tokio::test]

@@ -122,6 +122,12 @@ impl From<DataDirError> for Failure {
             DataDirError::NotADirectory { .. } | DataDirError::NotOurs { .. } => {
                 Self::of(Exit::Permission, &error).hint("give a directory of this user's own with --data-dir")
             }
+            DataDirError::NotAFile { .. } | DataDirError::LinkedElsewhere { .. } => {
+                Self::of(Exit::Permission, &error)
+                    .hint("keep the database in its directory under its one name")
+            }
+            DataDirError::Swappable { .. } => Self::of(Exit::Permission, &error)
+                .hint("chmod o-w that directory, or keep the data elsewhere, with --data-dir"),
             DataDirError::Missing { .. } => Self::of(Exit::Configuration, &error)
                 .hint("postern serve makes it at its first start; or give the right one with --data-dir"),
             DataDirError::InUse { .. } => {

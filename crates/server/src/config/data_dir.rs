@@ -1,6 +1,6 @@
 //! The data directory: its owner's alone, one server at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,12 @@ pub(crate) enum DataDirError {
     OpenToOthers { path: PathBuf, mode: u32 },
     #[error("{} belongs to another user (number {owner})", path.display())]
     NotOurs { path: PathBuf, owner: u32 },
+    #[error("{} is not a regular file (a symbolic link is not followed)", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("{} has another name outside of its directory (a hard link)", path.display())]
+    LinkedElsewhere { path: PathBuf },
+    #[error("everybody may swap what is in {} (permissions {mode:04o})", path.display())]
+    Swappable { path: PathBuf, mode: u32 },
     #[error("another server runs on the data directory {}", path.display())]
     InUse { path: PathBuf },
     #[error("{}", path.display())]
@@ -42,7 +48,7 @@ impl DataDir {
     /// An existing directory.
     ///
     /// # Errors
-    /// When it is not there, or it or the database in it is not its owner's alone.
+    /// When it is not there, or it or the database in it is not its owner's alone, or somebody else could put another in its place.
     pub(crate) fn existing(path: &Path) -> Result<Self, DataDirError> {
         let metadata = std::fs::symlink_metadata(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => DataDirError::Missing {
@@ -56,16 +62,45 @@ impl DataDir {
             });
         }
         check(path, &metadata)?;
+        check_above(path)?;
         let data = Self(path.to_owned());
         for name in ["", "-wal", "-shm"] {
             let file = data.0.join(format!("{DATABASE}{name}"));
             match std::fs::symlink_metadata(&file) {
-                Ok(metadata) => check(&file, &metadata)?,
+                Ok(metadata) => {
+                    if !metadata.is_file() {
+                        return Err(DataDirError::NotAFile { path: file });
+                    }
+                    check(&file, &metadata)?;
+                    data.check_links(&file, &metadata)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(at(&file, error)),
             }
         }
         Ok(data)
+    }
+
+    /// Every name of the file must be in this directory, as those that a restore gives are: under a name elsewhere `SQLite` would
+    /// look for another log ("How To Corrupt An SQLite Database File", section 2.5), and whoever put it there keeps what is
+    /// deleted here.
+    fn check_links(&self, file: &Path, metadata: &Metadata) -> Result<(), DataDirError> {
+        if metadata.nlink() == 1 {
+            return Ok(());
+        }
+        let same = |entry: io::Result<std::fs::DirEntry>| Ok(entry?.metadata()?.ino() == metadata.ino());
+        let names: io::Result<Vec<bool>> = std::fs::read_dir(&self.0)
+            .map_err(|source| at(&self.0, source))?
+            .map(same)
+            .collect();
+        let names = names.map_err(|source| at(&self.0, source))?;
+        if names.into_iter().filter(|same| *same).count() as u64 == metadata.nlink() {
+            Ok(())
+        } else {
+            Err(DataDirError::LinkedElsewhere {
+                path: file.to_owned(),
+            })
+        }
     }
 
     /// The directory, made (0700) if there is none.
@@ -163,7 +198,26 @@ pub(super) fn flush_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn check(path: &Path, metadata: &std::fs::Metadata) -> Result<(), DataDirError> {
+/// No directory above may let everybody rename what is in it: an older copy of the whole data directory could take its place.
+fn check_above(path: &Path) -> Result<(), DataDirError> {
+    let whole = path.canonicalize().map_err(|source| at(path, source))?;
+    for above in whole.ancestors().skip(1) {
+        let mode = std::fs::metadata(above)
+            .map_err(|source| at(above, source))?
+            .mode()
+            & 0o7777;
+        // Where it is sticky (`/tmp`), only owners rename.
+        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+            return Err(DataDirError::Swappable {
+                path: above.to_owned(),
+                mode,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check(path: &Path, metadata: &Metadata) -> Result<(), DataDirError> {
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if owner != rustix::process::geteuid().as_raw() {
         return Err(DataDirError::NotOurs {
@@ -225,7 +279,30 @@ mod tests {
             );
             set(&data.join(name), 0o600);
         }
-        assert!(DataDir::existing(&data).is_ok(), "control");
+        let (database, elsewhere) = (data.join("postern.sqlite"), folder.path().join("another-name"));
+        std::fs::hard_link(&database, data.join("put-aside")).expect("linked");
+        assert!(DataDir::existing(&data).is_ok(), "a name that a restore gave");
+        std::fs::hard_link(&database, &elsewhere).expect("linked");
+        assert!(matches!(
+            DataDir::existing(&data),
+            Err(DataDirError::LinkedElsewhere { .. })
+        ));
+        std::fs::remove_file(&database).expect("removed");
+        symlink(&elsewhere, &database).expect("linked");
+        assert!(matches!(
+            DataDir::existing(&data),
+            Err(DataDirError::NotAFile { .. })
+        ));
+        std::fs::remove_file(&database).expect("removed");
+        set(folder.path(), 0o777);
+        assert!(matches!(
+            DataDir::existing(&data),
+            Err(DataDirError::Swappable { .. })
+        ));
+        for mode in [0o1777, 0o700] {
+            set(folder.path(), mode);
+            assert!(DataDir::existing(&data).is_ok(), "control: {mode:o}");
+        }
         let link = folder.path().join("link");
         symlink(&data, &link).expect("linked");
         assert!(matches!(

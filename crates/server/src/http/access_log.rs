@@ -8,14 +8,16 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
-/// Longest path in the log, in characters; the router decodes nothing before, so it is visible ASCII.
+/// Longest path in the log, in characters.
 const PATH_MAX: usize = 128;
 
 /// Layer: numbers the request, so that every line logged on its way can be told from those of its neighbours.
 pub(crate) async fn log_request(request: Request, next: Next) -> Response {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    let path: String = request.uri().path().chars().take(PATH_MAX).collect();
+    // No client of ours sends other characters as they are, but the HTTP library takes them, and U+009B steers a terminal.
+    let visible = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
+    let path: String = request.uri().path().chars().take(PATH_MAX).map(visible).collect();
     // An error span, so that the number is on error lines even when debug is off.
     let span = tracing::error_span!("request", id);
     async {

@@ -19,7 +19,7 @@ use crate::shapes::settings::{SettingItem, SettingList};
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct SettingBody {
     /// Of the setting's type.
-    #[schema(required, value_type = Object)]
+    #[schema(required, value_type = Value)]
     value: Option<Value>,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct SettingItem {
     kind: &'static str,
     /// Its value; absent for a sensitive one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     value: Option<Value>,
     /// Whether it was changed from its default.
     set: bool,
@@ -32,7 +32,7 @@ pub(crate) struct SettingItem {
     sensitive: bool,
     /// Its default; a secret has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     default: Option<Value>,
     /// What it is for.
     description: &'static str,

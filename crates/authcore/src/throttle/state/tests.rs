@@ -106,6 +106,27 @@ fn what_was_cleared_wins_over_every_state_before() {
     assert_eq!(cleared.status(at(1000)).strangers_until, None);
 }
 
+/// L-09: a million addresses, at a pace at which every one is let in, as far as their own counts go.
+#[test]
+fn a_million_addresses_take_the_room_of_a_thousand_and_shut_no_device_out() {
+    let mut state = ThrottleState::default();
+    for number in 0..1_000_000 {
+        let now = at(u64::from(number) / 100_000);
+        assert!(state.admit(Some(source(number)), None, now).is_ok());
+        assert!(state.sources.len() <= SOURCES_MAX);
+        state.in_a_row = 0;
+    }
+    assert_eq!(
+        state.sources.len(),
+        SOURCES_MAX,
+        "control: there is something to bound"
+    );
+    assert_eq!(
+        state.admit(Some(source(1)), Some(device(1)), at(10)),
+        Ok(Asker::Device(device(1)))
+    );
+}
+
 #[test]
 fn what_is_remembered_is_bounded_and_reads_back() {
     let mut state = ThrottleState::default();

@@ -40,6 +40,8 @@ pub(crate) async fn logout(
         RefreshCookie::Token(token) => app.authority.sessions().sign_out(&token, &client).await?,
         RefreshCookie::Unreadable | RefreshCookie::Absent => {}
     }
+    // No `Clear-Site-Data` (OWASP ASVS 5.0, 14.3.1): `"cookies"` takes those of every sibling on a home domain and the known device's,
+    // `"storage"` the look that was chosen. The page takes its nonce away itself, and no answer is kept.
     let mut response = Json(LogoutAnswer { success: true }).into_response();
     for deletion in cookies::delete_refresh(&host, &app.config)? {
         response.headers_mut().append(SET_COOKIE, deletion);
