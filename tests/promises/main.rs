@@ -21,6 +21,7 @@ mod guessing_gets_nowhere;
 mod keys_turn;
 mod killed_at_any_write;
 mod owner;
+mod power_fails;
 mod rotation_under_load;
 mod served_while_keys_turn;
 mod systemd_starts_watches_and_stops_it;
