@@ -19,7 +19,7 @@ use told::Scene;
 /// Disks by chance between two syncs, besides the one with all and the one with nothing.
 const BY_CHANCE: usize = 1;
 /// The same of `./test --hard`, which comes to more than 10,000 over all scenes.
-const BY_CHANCE_HARD: usize = 50;
+const BY_CHANCE_HARD: usize = 200;
 /// So many disks of a recording are looked at unless it is to be thorough.
 const SAMPLE: usize = 24;
 
