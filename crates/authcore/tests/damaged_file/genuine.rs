@@ -28,6 +28,8 @@ fn options(path: &Path) -> AuthorityOptions {
 pub(crate) struct Genuine {
     folder: tempfile::TempDir,
     pub(crate) bytes: Vec<u8>,
+    /// As it was before the second session.
+    pub(crate) older: Vec<u8>,
     pub(crate) read: Vec<String>,
     held: (String, String),
     over: (String, String),
@@ -36,6 +38,11 @@ pub(crate) struct Genuine {
 impl Genuine {
     /// In pages of 4,096 bytes, as an install has it.
     pub(crate) fn new() -> Self {
+        Self::with_sessions_over(1)
+    }
+
+    /// The same, with so many sessions that are over, all of them since [`Self::older`].
+    pub(crate) fn with_sessions_over(many: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("postern.sqlite");
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -43,17 +50,25 @@ impl Genuine {
             .expect("a runtime");
         let authority = Authority::create(&options(&path), &secret()).expect("made");
         let held = runtime.block_on(sign_in(&authority));
-        let over = runtime.block_on(sign_in(&authority));
-        let local = Client::local();
-        let out = authority.sessions().sign_out(&over.refresh_token, &local);
-        runtime.block_on(out).expect("signed out");
+        authority.shutdown();
+        drop(authority);
+        let older = std::fs::read(&path).expect("reads");
+        let authority = Authority::open(&options(&path), &secret()).expect("opens");
+        let (mut over, local) = (None, Client::local());
+        for _ in 0..many {
+            let tokens = runtime.block_on(sign_in(&authority));
+            let out = authority.sessions().sign_out(&tokens.refresh_token, &local);
+            runtime.block_on(out).expect("signed out");
+            over = Some(kept(&tokens));
+        }
         authority.shutdown();
         drop(authority);
         Self {
+            older,
             bytes: std::fs::read(&path).expect("reads"),
             read: read(&path).expect("control: the genuine file is read"),
             held: kept(&held),
-            over: kept(&over),
+            over: over.expect("one at least"),
             folder,
         }
     }
@@ -171,6 +186,10 @@ pub(crate) struct Copy<'g> {
 }
 
 impl Copy<'_> {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts other bytes there.
     pub(crate) fn put(&self, bytes: &[u8], at: usize) {
         let at = u64::try_from(at).expect("64 bits");

@@ -1,5 +1,5 @@
 //! The file of a database is damaged: a bit, a page, its length. It is refused, or what was damaged is read by nobody
-//! (cases F-07 and F-08).
+//! (cases F-07, F-08 and F-10).
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -11,3 +11,4 @@
 mod bits;
 mod genuine;
 mod pages;
+mod rollback;
