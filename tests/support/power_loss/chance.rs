@@ -1,6 +1,6 @@
 //! Choices that can be made again: a sequence that follows from a number.
 
-/// A sequence of choices (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+/// A sequence of choices (`SplitMix64`: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 pub struct Chance(u64);
 
 impl Chance {
