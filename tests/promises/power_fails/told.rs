@@ -1,6 +1,6 @@
 //! A scene: what was recorded, and what holds when.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use e2e_support::power_loss::{Deed, Disk, Recording, Syncs};
 
@@ -82,7 +82,7 @@ pub(super) struct Scene {
 pub(super) struct Before(Disk, Disk);
 
 impl Before {
-    pub(super) fn of(folder: &PathBuf) -> Self {
+    pub(super) fn of(folder: &Path) -> Self {
         Self(Disk::of(folder, Syncs::Hold), Disk::of(folder, Syncs::Lie))
     }
 }
@@ -98,7 +98,6 @@ impl Scene {
         let Before(before, lying) = before;
         let answers = recording.places(is_answer).len();
         assert_eq!(answers, told.answers, "control: every answer was recorded");
-        // In terms of the recording, from here on.
         Self {
             name: name.to_owned(),
             recording,

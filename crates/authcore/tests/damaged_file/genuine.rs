@@ -153,7 +153,7 @@ pub(crate) fn rows(path: &Path) -> rusqlite::Result<Vec<String>> {
     let own = ["fieldcrypt_install", "fieldcrypt_keys", "fieldcrypt_slots"];
     let tables = own
         .into_iter()
-        .chain(PROTECTED_TABLES.iter().map(|table| table.table()));
+        .chain(PROTECTED_TABLES.iter().map(fieldcrypt::ProtectedTable::table));
     for table in tables {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
         let columns = statement.column_count();
@@ -241,8 +241,7 @@ impl Copy<'_> {
             runtime.block_on(authority.sessions().refresh(credential, &local))
         };
         match refresh(&self.genuine.held) {
-            Ok(_) => {}
-            Err(RefreshError::Store(_)) => {}
+            Ok(_) | Err(RefreshError::Store(_)) => {}
             Err(error) => panic!("{what}: stranded: {error}"),
         }
         assert!(

@@ -43,7 +43,7 @@ fn a_row_of_an_older_copy_is_refused_whichever_it_is() {
     let attach = format!("ATTACH '{}' AS older", older.path().display());
     let attacker = Connection::open(copy.path()).expect("no key is needed for that");
     attacker.execute_batch(&attach).expect("attached");
-    let tables = PROTECTED_TABLES.iter().map(|table| table.table());
+    let tables = PROTECTED_TABLES.iter().map(fieldcrypt::ProtectedTable::table);
     let attacks: Vec<String> = tables.flat_map(|table| put_back(&attacker, table)).collect();
     drop(attacker);
     for attack in &attacks {
