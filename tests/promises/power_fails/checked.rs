@@ -58,7 +58,8 @@ impl Checker {
     }
 
     fn secret(&self, at: usize) -> SlotSecret {
-        SlotSecret::key_file(self.key_files[at].to_vec()).expect("long enough")
+        let bytes = self.key_files.get(at).expect("one of the scene's");
+        SlotSecret::key_file(bytes.to_vec()).expect("long enough")
     }
 
     /// Says what does not hold.

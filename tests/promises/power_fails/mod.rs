@@ -36,7 +36,7 @@ fn looked_at(scene: &Scene, syncs: Syncs) -> (usize, Vec<String>) {
     };
     let complaints = Mutex::new(Vec::new());
     let mut looked = 0;
-    let (send, receive) = sync_channel::<Crash>(8);
+    let (found, receive) = sync_channel::<Crash>(8);
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -47,16 +47,16 @@ fn looked_at(scene: &Scene, syncs: Syncs) -> (usize, Vec<String>) {
             made += 1;
             if made % step == 0 {
                 looked += 1;
-                send.send(crash).expect("somebody looks");
+                found.send(crash).expect("somebody looks");
             }
         });
-        drop(send);
+        drop(found);
         // The workers end when the channel does.
     });
     let complaints = complaints.into_inner().expect("no panic");
-    let found = complaints.len();
+    let broken = complaints.len();
     eprintln!(
-        "{}: {looked} disks, seed {seed}, {syncs:?}: {found} do not hold",
+        "{}: {looked} disks, seed {seed}, {syncs:?}: {broken} do not hold",
         scene.name
     );
     (looked, complaints)

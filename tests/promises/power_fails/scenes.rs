@@ -131,8 +131,10 @@ fn in_use() -> (Install, Held, String) {
         "--key-file",
         "key",
     ];
-    let key = postern.says_json(&key)["Secret"]
-        .as_str()
+    let made = postern.says_json(&key);
+    let key = made
+        .get("Secret")
+        .and_then(Value::as_str)
         .expect("a key")
         .to_owned();
     (postern.stopped(), held, key)
