@@ -2,7 +2,8 @@
 //! what the operator takes all the same ends every session.
 #![expect(clippy::disallowed_methods, reason = "an attacker writes SQL")]
 
-use e2e_support::Postern;
+use e2e_support::killed::is_thorough;
+use e2e_support::{Install, Postern};
 use rusqlite::Connection;
 
 use crate::owner::{Held, PASSWORD, login, signed_in};
@@ -215,4 +216,47 @@ fn a_witness_for_a_database_that_is_there_already_is_made_on_the_operators_word(
             .status
             .success()
     );
+}
+
+/// In pages of this many bytes the database is written.
+const PAGE: usize = 4096;
+
+#[test]
+fn a_damaged_file_is_refused_with_a_reason_and_what_to_do() {
+    let install = Install::empty(env!("CARGO_BIN_EXE_postern"));
+    install.put_secret("key", [7; 32]);
+    let with_key = |command: &'static [&'static str]| [command, &["--key-file", "key"]].concat();
+    let install = install.serve_as(&with_key(&["serve"])).stopped();
+    install.does(&with_key(&["sessions", "list"]));
+    let path = install.folder().join("data/postern/postern.sqlite");
+    let genuine = std::fs::read(&path).expect("there");
+    let without_page = |at: usize| {
+        let mut bytes = genuine.clone();
+        bytes[at * PAGE..(at + 1) * PAGE].fill(0);
+        bytes
+    };
+    let pages = genuine.len() / PAGE;
+    let step = if is_thorough() { 1 } else { 4 };
+    let lost = (0..pages)
+        .step_by(step)
+        .map(|at| (format!("page {at}"), without_page(at)));
+    let cuts = (0..pages)
+        .step_by(step)
+        .map(|at| (format!("cut at {at}"), genuine[..at * PAGE].to_vec()));
+    let text = ("text".to_owned(), b"no database".repeat(1000));
+    for (what, damaged) in lost.chain(cuts).chain([text]) {
+        std::fs::write(&path, &damaged).expect("written");
+        for command in [&["serve"][..], &["sessions", "list"]] {
+            let output = install.run(&[command, &["--key-file", "key"]].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(65), "{what}: {command:?}: {said}");
+            assert!(said.contains("restore a backup"), "{what}: {command:?}: {said}");
+            assert!(!said.contains("panicked"), "{what}: {said}");
+        }
+        assert_eq!(
+            std::fs::read(&path).expect("there"),
+            damaged,
+            "{what}: it was changed"
+        );
+    }
 }

@@ -24,6 +24,7 @@ mod keys_turn;
 mod killed_at_any_write;
 mod nothing_secret_is_printed;
 mod owner;
+mod power_fails;
 mod rotation_under_load;
 mod served_while_keys_turn;
 mod spent_secrets_leave_the_memory;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::database_file::DatabaseFile;
+use crate::power_loss::Recorder;
 use crate::{Postern, command};
 
 /// An install on disk, without a server.
@@ -13,6 +14,15 @@ pub struct Install {
 }
 
 impl Install {
+    /// An empty folder, where nothing is installed yet.
+    #[must_use]
+    pub fn empty(binary: &str) -> Self {
+        Self {
+            binary: PathBuf::from(binary),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
     /// The same install once more, in a folder of its own.
     #[must_use]
     pub fn copy(&self) -> Self {
@@ -32,7 +42,20 @@ impl Install {
     /// Starts a server on it.
     #[must_use]
     pub fn serve(self) -> Postern {
-        let serve = command(&self.binary, self.folder.path(), &["serve"]);
+        self.serve_as(&["serve"])
+    }
+
+    /// The same, with other arguments.
+    #[must_use]
+    pub fn serve_as(self, arguments: &[&str]) -> Postern {
+        let serve = command(&self.binary, self.folder.path(), arguments);
+        Postern::start_in(self.binary, self.folder, serve, &[])
+    }
+
+    /// Starts a server on it, everything of which is recorded.
+    #[must_use]
+    pub fn serve_recorded(self, arguments: &[&str], recorder: &Recorder) -> Postern {
+        let serve = recorder.over(&command(&self.binary, self.folder.path(), arguments));
         Postern::start_in(self.binary, self.folder, serve, &[])
     }
 
@@ -75,7 +98,7 @@ impl Install {
     }
 
     /// Writes a file that only its owner reads, in its folder, in which commands run.
-    pub fn put_secret(&self, name: &str, secret: &str) {
+    pub fn put_secret(&self, name: &str, secret: impl AsRef<[u8]>) {
         let path = self.folder.path().join(name);
         std::fs::write(&path, secret).expect("written");
         let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);

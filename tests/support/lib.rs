@@ -12,6 +12,7 @@ mod held;
 mod install;
 pub mod invariants;
 pub mod killed;
+pub mod power_loss;
 pub mod proxies;
 pub mod recorder;
 pub mod wire;

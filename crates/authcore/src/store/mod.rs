@@ -61,7 +61,7 @@ use fieldcrypt::sqlite::{ConnectionError, OpenMode, open_connection};
 use fieldcrypt::{
     CreateError, IntegrityError, NewVault, SecretKey, SlotSecret, UnlockError, Vault, WitnessError,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::clock::WallTime;
 use crate::password::PasswordRecord;
@@ -132,6 +132,23 @@ pub enum OpenError {
     /// A first secret could not be made.
     #[error("the first keys could not be made: {0}")]
     FirstKeys(String),
+}
+
+impl OpenError {
+    /// Whether SQLite found the file itself damaged, or no database at all: nothing that the program could be told would open
+    /// it.
+    #[must_use]
+    pub fn is_of_a_damaged_file(&self) -> bool {
+        if matches!(self, Self::Unlock(UnlockError::NoVault)) {
+            return true;
+        }
+        let first: &(dyn std::error::Error + 'static) = self;
+        let mut causes = std::iter::successors(Some(first), |error| error.source());
+        causes.any(|error| {
+            let said = error.downcast_ref::<rusqlite::ffi::Error>();
+            said.is_some_and(|said| matches!(said.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        })
+    }
 }
 
 /// A database, open and unlocked.

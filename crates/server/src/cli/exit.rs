@@ -276,6 +276,10 @@ impl From<KeeperError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
+        if error.is_of_a_damaged_file() {
+            return Self::of(Exit::Data, &error)
+                .hint("the file is damaged: keep a copy of it as it is, and restore a backup");
+        }
         let exit = match &error {
             OpenError::Missing { .. } => {
                 return Self::of(Exit::Configuration, &error)
