@@ -1,0 +1,6 @@
+//! Whatever fails around the server, no promise is broken: I1 to I8 of the threat model hold after it. The rows of
+//! `docs/evidence/process-faults.md`, one file a theme.
+
+mod a_fault_breaks_no_promise;
+mod killed_while_it_serves;
+mod scene;
