@@ -4,3 +4,5 @@
 mod a_fault_breaks_no_promise;
 mod killed_while_it_serves;
 mod scene;
+mod the_clock_moves;
+mod the_disk_fails;
