@@ -2,7 +2,10 @@
 //! `docs/evidence/process-faults.md`, one file a theme.
 
 mod a_fault_breaks_no_promise;
+mod it_is_told_to_stop;
 mod killed_while_it_serves;
+mod many_at_once;
+mod others_use_the_file;
 mod scene;
 mod the_clock_moves;
 mod the_disk_fails;
