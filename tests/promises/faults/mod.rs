@@ -7,5 +7,7 @@ mod killed_while_it_serves;
 mod many_at_once;
 mod others_use_the_file;
 mod scene;
+mod soak;
 mod the_clock_moves;
 mod the_disk_fails;
+mod too_little_of_everything;

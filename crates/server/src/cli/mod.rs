@@ -31,6 +31,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use fieldcrypt::random;
 use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
@@ -69,6 +70,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    // Before anything asks for randomness that has no other way than a panic to say that there is none: the standard library's
+    // maps.
+    random::array::<1>().map_err(|error| {
+        Failure::of(Exit::Unavailable, &error).hint("see why getrandom(2) fails on this machine")
+    })?;
     crate::config::reexec::without_the_field_password().map_err(|error| {
         Failure::new(
             Exit::Software,
@@ -123,14 +129,20 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
 }
 
 fn runtime(workers: usize) -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
-                .hint("look at this process's limit of threads")
-        })
+    let failed = |why: &str| {
+        Failure::new(Exit::Unavailable, format!("the runtime does not start: {why}"))
+            .hint("look at this process's limit of threads")
+    };
+    // The library panics where the system gives it no thread.
+    let built = std::panic::catch_unwind(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+    });
+    built
+        .map_err(|_| failed("a thread of it could not be started"))?
+        .map_err(|error| failed(&error.to_string()))
 }
 
 const fn done((): ()) -> ExitCode {
