@@ -129,20 +129,33 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
 }
 
 fn runtime(workers: usize) -> Result<Runtime, Failure> {
-    let failed = |why: &str| {
-        Failure::new(Exit::Unavailable, format!("the runtime does not start: {why}"))
-            .hint("look at this process's limit of threads")
-    };
-    // The library panics where the system gives it no thread.
-    let built = std::panic::catch_unwind(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .enable_all()
-            .build()
+    // The library panics, or waits for ever, where it gets fewer threads than it wants.
+    threads_are_to_be_had(workers)
+        .and_then(|()| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(workers)
+                .enable_all()
+                .build()
+        })
+        .map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
+                .hint("look at this process's limit of threads")
+        })
+}
+
+/// Starts so many threads at a time, and ends them.
+fn threads_are_to_be_had(count: usize) -> std::io::Result<()> {
+    let mut threads = Vec::with_capacity(count);
+    let all = (0..count).try_for_each(|_| {
+        threads.push(std::thread::Builder::new().spawn(std::thread::park)?);
+        Ok(())
     });
-    built
-        .map_err(|_| failed("a thread of it could not be started"))?
-        .map_err(|error| failed(&error.to_string()))
+    for thread in threads {
+        thread.thread().unpark();
+        // It does nothing that could panic.
+        let _ = thread.join();
+    }
+    all
 }
 
 const fn done((): ()) -> ExitCode {
