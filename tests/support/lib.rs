@@ -119,7 +119,7 @@ impl Postern {
         };
         for line in lines.map_while(Result::ok) {
             if let Some(base) = line.strip_prefix("listening on ") {
-                postern.base = base.to_owned();
+                base.clone_into(&mut postern.base);
                 return Ok(postern);
             }
             postern.said.push_str(&line);

@@ -75,18 +75,18 @@ fn stopped_under_way(turning: bool) {
     let begun: Vec<_> = (0..IN_FLIGHT)
         .map(|_| Begun::request(postern.address(), &held))
         .collect();
-    let (begins, begin) = std::sync::mpsc::channel();
+    let (setting_out, set_out) = std::sync::mpsc::channel();
     let signing_in: Vec<_> = (0..SIGNING_IN)
         .map(|_| {
-            let (base, begins) = (postern.base.clone(), begins.clone());
+            let (base, setting_out) = (postern.base.clone(), setting_out.clone());
             thread::spawn(move || {
-                begins.send(()).expect("somebody waits");
+                setting_out.send(()).expect("somebody waits");
                 login(&base, PASSWORD)
             })
         })
         .collect();
     for _ in 0..SIGNING_IN {
-        begin.recv().expect("it is on its way");
+        set_out.recv().expect("it is on its way");
     }
     let (data, address) = (postern.data_dir(), postern.address().to_owned());
     let stopping = thread::spawn(move || {

@@ -161,9 +161,7 @@ fn killed_during(work: Work, calls: &str) {
     let (install, known) = scene();
     let log = tempfile::NamedTempFile::new().expect("a file");
     let recorded = install.copy().serve_faulty(&Faulty::recorded(calls, log.path()));
-    let Ok(mut postern) = recorded else {
-        panic!("control: it starts")
-    };
+    let mut postern = recorded.ok().expect("control: it starts");
     let mut day = Day::of(&known);
     work(&postern.base, &mut day);
     assert_eq!(postern.stop(), Some(0));
@@ -343,9 +341,7 @@ fn while_it_makes_a_backup() {
 fn killed_at_the_start(install: &Install, holds: impl Fn(&Postern, &str)) {
     let log = tempfile::NamedTempFile::new().expect("a file");
     let recorded = install.copy().serve_faulty(&Faulty::recorded(OF_ALL, log.path()));
-    let Ok(mut postern) = recorded else {
-        panic!("control: it starts")
-    };
+    let mut postern = recorded.ok().expect("control: it starts");
     assert_eq!(postern.stop(), Some(0));
     let chosen = some_of(calls_in(log.path()), 2 * KILLS);
     let mut killed = 0;

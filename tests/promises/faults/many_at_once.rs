@@ -42,6 +42,10 @@ fn has_one_live_successor(postern: &Postern, held: &Held) -> Held {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says how long a storm lasts, and asserts nothing of it"
+)]
 fn in_a_storm_of_clients_turning_keys_and_backups_no_request_fails_and_nobody_is_stranded() {
     let (seeds, clients, enough) = if is_thorough() {
         (20, CLIENTS, LONG)
