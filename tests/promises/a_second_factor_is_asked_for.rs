@@ -65,7 +65,17 @@ impl Factor {
         let step = u64::try_from(now).expect("after 1970") / 30 + self.asked;
         self.asked += 1;
         assert!(self.asked <= 2, "the third would be of a step too far ahead");
-        let key = BASE32_NOPAD.decode(self.secret.as_bytes()).expect("base32");
+        Self::code_at(&self.secret, step)
+    }
+
+    /// The code of now.
+    pub(crate) fn first_code_of(secret: &str) -> String {
+        let now = Clock::system().now().wall.unix_seconds();
+        Self::code_at(secret, u64::try_from(now).expect("after 1970") / 30)
+    }
+
+    fn code_at(secret: &str, step: u64) -> String {
+        let key = BASE32_NOPAD.decode(secret.as_bytes()).expect("base32");
         let mut mac = Hmac::<Sha1>::new_from_slice(&key).expect("any length");
         mac.update(&step.to_be_bytes());
         let sum = mac.finalize().into_bytes();

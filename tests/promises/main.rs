@@ -4,7 +4,6 @@
 mod a_backup_proves_itself;
 mod a_bad_certificate_is_never_shown;
 mod a_broken_in_server_reaches_nothing;
-mod a_fault_breaks_no_promise;
 mod a_leak_is_found_without_a_key;
 mod a_lost_field_password_is_no_end;
 mod a_person_signs_in_and_out;
@@ -17,6 +16,7 @@ mod certificates;
 mod every_claim_names_its_test;
 mod every_format_still_opens;
 mod every_row_of_the_contract;
+mod faults;
 mod floods;
 mod gate;
 mod guessing_gets_nowhere;

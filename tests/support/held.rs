@@ -31,8 +31,14 @@ impl Held {
     /// The same at a server that listens on another port, after which the cookie is named.
     #[must_use]
     pub fn carried_to(&self, postern: &Postern) -> Self {
+        self.carried_to_base(&postern.base)
+    }
+
+    /// The same, by its address.
+    #[must_use]
+    pub fn carried_to_base(&self, base: &str) -> Self {
         let (_, value) = self.cookie.split_once('=').expect("name and value");
-        let (_, port) = postern.base.rsplit_once(':').expect("a port");
+        let (_, port) = base.rsplit_once(':').expect("a port");
         Self {
             cookie: format!("RefreshToken_{port}={value}"),
             ..self.clone()

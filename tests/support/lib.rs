@@ -8,6 +8,7 @@
 )]
 
 mod database_file;
+mod faulty;
 mod held;
 mod install;
 pub mod invariants;
@@ -18,6 +19,7 @@ pub mod recorder;
 pub mod wire;
 
 pub use database_file::{DatabaseFile, Pieces};
+pub use faulty::{Ended, Faulty, calls_in, faulty_command};
 pub use held::Held;
 pub use install::Install;
 pub use invariants::Known;
@@ -89,34 +91,44 @@ impl Postern {
     fn start_in(
         binary: PathBuf,
         folder: tempfile::TempDir,
-        mut command: Command,
+        command: Command,
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::try_start_in(binary, folder, command, environment).unwrap_or_else(|ended| {
+            let (said, log) = (&ended.said, ended.logged());
+            panic!("it ended before it listened; it said: {said}{log}")
+        })
+    }
+
+    /// The error is the server that ended before it listened.
+    fn try_start_in(
+        binary: PathBuf,
+        folder: tempfile::TempDir,
+        mut command: Command,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Box<Self>> {
         let log = File::create(folder.path().join("log")).expect("a log");
         command.envs(environment.iter().copied());
         command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the binary starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut said = String::new();
-        let base = loop {
-            let Some(Ok(line)) = lines.next() else {
-                let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-                panic!("it ended before it listened; it said: {said}{log}")
-            };
-            if let Some(base) = line.strip_prefix("listening on ") {
-                break base.to_owned();
-            }
-            said.push_str(&line);
-            said.push('\n');
-        };
-        recorder::runs(address_in(&base));
-        Self {
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut postern = Self {
             binary,
             folder,
             child,
-            base,
-            said,
+            base: String::new(),
+            said: String::new(),
+        };
+        for line in lines.map_while(Result::ok) {
+            if let Some(base) = line.strip_prefix("listening on ") {
+                base.clone_into(&mut postern.base);
+                recorder::runs(address_in(base));
+                return Ok(postern);
+            }
+            postern.said.push_str(&line);
+            postern.said.push('\n');
         }
+        Err(Box::new(postern))
     }
 
     /// Kills the server without warning and starts it again on the same folder and port.
@@ -156,6 +168,15 @@ impl Postern {
     #[must_use]
     pub fn stopped(mut self) -> Install {
         assert_eq!(self.stop(), Some(0));
+        self.killed()
+    }
+
+    /// The install it worked on, once it is killed without warning, or ended by itself.
+    #[must_use]
+    pub fn killed(mut self) -> Install {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
         Install {
             binary: self.binary.clone(),
             folder: std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder")),

@@ -71,7 +71,8 @@ impl StoreError {
 
     /// Whether what is on disk is unknown after this: then nothing may be acknowledged until a restart, since a failed
     /// flush may have dropped pages that the next one would report as clean.
-    pub(super) fn leaves_the_disk_unknown(&self) -> bool {
+    #[must_use]
+    pub fn leaves_the_disk_unknown(&self) -> bool {
         matches!(self, Self::Sqlite(error) if matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)

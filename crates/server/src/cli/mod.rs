@@ -31,6 +31,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use fieldcrypt::random;
 use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
@@ -69,6 +70,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    // Before anything asks for randomness that has no other way than a panic to say that there is none: the standard library's
+    // maps.
+    random::array::<1>().map_err(|error| {
+        Failure::of(Exit::Unavailable, &error).hint("see why getrandom(2) fails on this machine")
+    })?;
     crate::config::reexec::without_the_field_password().map_err(|error| {
         Failure::new(
             Exit::Software,
@@ -123,14 +129,33 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
 }
 
 fn runtime(workers: usize) -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()
+    // The library panics, or waits for ever, where it gets fewer threads than it wants.
+    threads_are_to_be_had(workers)
+        .and_then(|()| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(workers)
+                .enable_all()
+                .build()
+        })
         .map_err(|error| {
             Failure::new(Exit::Unavailable, format!("the runtime does not start: {error}"))
                 .hint("look at this process's limit of threads")
         })
+}
+
+/// Starts so many threads at a time, and ends them.
+fn threads_are_to_be_had(count: usize) -> std::io::Result<()> {
+    let mut threads = Vec::with_capacity(count);
+    let all = (0..count).try_for_each(|_| {
+        threads.push(std::thread::Builder::new().spawn(std::thread::park)?);
+        Ok(())
+    });
+    for thread in threads {
+        thread.thread().unpark();
+        // It does nothing that could panic.
+        let _ = thread.join();
+    }
+    all
 }
 
 const fn done((): ()) -> ExitCode {

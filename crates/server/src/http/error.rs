@@ -19,6 +19,10 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::error_body::ErrorBody;
 
+/// When a change that could not be written may be tried again (RFC 9110, section 10.2.3): room on a disk or a lock that is given
+/// back is noticed with the next change.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(5);
+
 /// Why a request gets no answer of its own.
 #[derive(Debug)]
 pub(crate) enum HttpError {
@@ -370,6 +374,9 @@ impl IntoResponse for HttpError {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
+            Self::Unavailable => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(UNAVAILABLE_RETRY.as_secs()));
+            }
             // Nothing else will be answered on this connection.
             Self::PlainOnTls => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -391,7 +398,6 @@ impl IntoResponse for HttpError {
             | Self::Unreachable { .. }
             | Self::UpstreamSlow { .. }
             | Self::Loop
-            | Self::Unavailable
             | Self::TookTooLong => {}
         }
         response
@@ -410,6 +416,8 @@ impl From<StoreError> for HttpError {
             | StoreError::Stopped
             | StoreError::LockedOut(_)
             | StoreError::Closed => Self::Unavailable,
+            // From here on the store is stopped, and every other change is told so.
+            StoreError::Sqlite(_) if error.leaves_the_disk_unknown() => Self::Unavailable,
             StoreError::Damaged { .. }
             | StoreError::Seal(_)
             | StoreError::Keyring(_)
