@@ -1,24 +1,5 @@
-//! `postern`: a single-password front door for self-hosted services.
-
-mod app;
-mod backup;
-mod causes;
-mod cli;
-mod config;
-mod doctor;
-mod gate;
-mod hooks;
-mod http;
-mod leak_test;
-mod listener;
-mod metrics;
-mod sandbox;
-mod service_manager;
-mod shapes;
-mod shutdown;
-mod tls;
-mod web;
+//! The binary: everything is in the library beside it.
 
 fn main() -> std::process::ExitCode {
-    cli::run()
+    postern::run()
 }

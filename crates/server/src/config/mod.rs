@@ -159,7 +159,29 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`]: a value that is not understood is never replaced by a default.
     pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
-        let file = file::File::find(flags.config.as_deref(), environment)?;
+        Self::of(
+            flags,
+            environment,
+            file::File::find(flags.config.as_deref(), environment)?,
+        )
+    }
+
+    /// That of a file with this text, and of nothing else.
+    ///
+    /// # Errors
+    /// See [`Config::load`].
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        let flags = Flags {
+            data_dir: Some("/var/lib/postern".to_owned()),
+            field_password_file: Some(PathBuf::from("/etc/postern/field-password")),
+            ..Flags::default()
+        };
+        let file = file::File::parse(PathBuf::from("/etc/postern/postern.toml"), text)?;
+        Self::of(&flags, &Environment::default(), file)
+    }
+
+    fn of(flags: &Flags, environment: &Environment, file: file::File) -> Result<Self, ConfigError> {
         let layers = Layers::new(flags, environment, &file)?;
         let data_dir = layers.data_dir(environment)?;
         let listen: SocketAddr = layers.parsed("listen", |text| {
