@@ -17,6 +17,7 @@ mod file;
 mod hooks;
 mod keys;
 mod layers;
+pub(crate) mod log;
 pub(crate) mod reexec;
 pub(crate) mod secret_file;
 mod tls;
@@ -205,7 +206,7 @@ impl Config {
         let all = names.iter().map(String::as_str).chain(address.as_deref());
         let hosts = layers.check("hosts", HostNames::new(all.chain(HostNames::LOOPBACK)))?;
         let log = layers.parsed("log", |text| {
-            let filter = text.parse::<tracing_subscriber::EnvFilter>();
+            let filter = log::filter(text);
             filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
         })?;
         let applications = applications::read(&file.applications, &hosts).map_err(|source| {
