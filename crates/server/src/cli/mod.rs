@@ -43,6 +43,7 @@ use output::Output;
 pub(crate) use settings::is_export as is_settings_export;
 
 /// Runs what the arguments say; says on standard error what went wrong and what to do next.
+#[must_use]
 pub fn run() -> ExitCode {
     // Every file this process makes is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

@@ -16,11 +16,12 @@ pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
 mod tests {
     use super::*;
 
-    /// With regular expressions this one test takes ten seconds and more.
     #[test]
     fn the_value_of_a_field_is_no_regular_expression() {
-        let text = "[a{k=na.........]............]..... 70000as. 7000..=k ...[.......1110}]=trace";
-        assert!(filter(text).is_ok(), "{:?}", filter(text).err());
+        // As the fuzzer found it, which waited ten seconds for it; what comes of it does not matter.
+        let _ = filter(
+            "[tloshibaCk= %{k=na.........]............]..... 70000as. 7000..ck= %{..=k ...[.......1110 } s ...=k .......111000 s",
+        );
         assert!(
             filter("[a{k=(}]=trace").is_ok(),
             "control: no regular expression at all"

@@ -17,10 +17,10 @@ const LARGEST: usize = 1024 * 1024;
 
 /// A backup: age, and the archive in it.
 pub(super) fn backup(bytes: &[u8]) -> bool {
-    let Ok(opener) = identities_of(IDENTITY) else {
+    let Ok(identity) = identities_of(IDENTITY) else {
         return false;
     };
-    let Ok(opened) = opener.open(bytes) else {
+    let Ok(opened) = identity.open(bytes) else {
         return false;
     };
     let mut archive = Vec::new();

@@ -166,9 +166,9 @@ pub(super) fn headers(bytes: &[u8]) -> bool {
             .map(<[u8]>::trim_ascii);
         assert!(!pairs.any(gate_cookies::is_ours), "a cookie of ours is left");
     }
-    let token = bearer(&headers);
-    assert!(token.is_none_or(|token| !token.is_empty() && token.is_ascii()));
-    taken || token.is_some()
+    let bearer = bearer(&headers);
+    assert!(bearer.is_none_or(|text| !text.is_empty() && text.is_ascii()));
+    taken || bearer.is_some()
 }
 
 /// The path and query of a request.
