@@ -141,10 +141,7 @@ fn time(bytes: &[u8]) -> bool {
     let Some(time) = text(bytes).and_then(WallTime::parse_rfc3339) else {
         return false;
     };
-    let _ = time.unix_seconds();
-    if time.unix_ms() >= 0 {
-        assert_eq!(WallTime::parse_rfc3339(&time.to_rfc3339()), Some(time));
-    }
+    assert_eq!(WallTime::parse_rfc3339(&time.to_rfc3339()), Some(time));
     true
 }
 
