@@ -109,6 +109,38 @@ const LOOKED_INTO: &str = r#"
     done
 "#;
 
+/// A page that is locked is not written to swap. The whole server is, where the system lets it: the test asks the system first.
+#[test]
+fn no_page_of_it_is_written_to_swap() {
+    let kilobytes = |text: &str| {
+        text.split(' ')
+            .next()
+            .and_then(|number| number.parse::<u64>().ok())
+    };
+    let (postern, off) = (start(), without_sandbox());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", postern.pid())).expect("reads");
+    let limit = limits.lines().find(|line| line.starts_with("Max locked memory"));
+    let unlimited = limit.is_some_and(|line| line.contains("unlimited"));
+    let locked = kilobytes(&of_server(&postern, "VmLck")).expect("a number");
+    assert_eq!(locked > 0, unlimited, "{limit:?}");
+    assert_eq!(of_server(&off, "VmLck"), "0 kB", "control: off is off");
+    if unlimited {
+        // `lo`: the pages of the mapping are locked (proc_pid_smaps(5)).
+        let maps = std::fs::read_to_string(format!("/proc/{}/smaps", postern.pid())).expect("root reads it");
+        let (mut heap, mut of_heap) = (false, 0);
+        for line in maps.lines() {
+            if line.contains('-') && !line.starts_with("VmFlags") {
+                heap = line.ends_with("[heap]");
+            }
+            if heap && let Some(flags) = line.strip_prefix("VmFlags:") {
+                assert!(flags.split_whitespace().any(|flag| flag == "lo"), "{flags}");
+                of_heap += 1;
+            }
+        }
+        assert_eq!(of_heap, 1, "control: there is a heap");
+    }
+}
+
 #[test]
 fn another_process_of_the_same_user_reads_nothing_of_it() {
     let folder = tempfile::tempdir().expect("folder");

@@ -80,15 +80,6 @@ impl Install {
             install: ended.killed(),
         })
     }
-
-    /// An install on which no server was ever started.
-    #[must_use]
-    pub fn empty(binary: &str) -> Self {
-        Self {
-            binary: binary.into(),
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
 }
 
 /// A server that ended before it listened.

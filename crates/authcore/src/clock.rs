@@ -62,10 +62,13 @@ impl WallTime {
             .unwrap_or_else(|| self.0.to_string())
     }
 
-    /// Reads RFC 3339 text with any offset.
+    /// Reads RFC 3339 text with any offset; `None` too for a year that has not four digits in UTC, which could not be written again.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let time = OffsetDateTime::parse(text, &Rfc3339)
+            .ok()?
+            .checked_to_offset(time::UtcOffset::UTC)
+            .filter(|time| (0..=9999).contains(&time.year()))?;
         i64::try_from(time.unix_timestamp_nanos() / 1_000_000)
             .ok()
             .map(Self)

@@ -19,6 +19,8 @@ mod backups;
 mod client;
 mod clock;
 mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod foreign_bytes;
 mod gate;
 mod ids;
 mod live;

@@ -11,6 +11,8 @@ mod cipher;
 mod column;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod foreign_bytes;
 pub mod integrity;
 mod kdf;
 mod keyring;

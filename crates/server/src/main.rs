@@ -1,24 +1,4 @@
-//! `postern`: a single-password front door for self-hosted services.
-
-mod app;
-mod backup;
-mod causes;
-mod cli;
-mod config;
-mod doctor;
-mod gate;
-mod hooks;
-mod http;
-mod leak_test;
-mod listener;
-mod metrics;
-mod sandbox;
-mod service_manager;
-mod shapes;
-mod shutdown;
-mod tls;
-mod urgency;
-mod web;
+//! The binary: everything is in the library beside it.
 
 use zeroizing_alloc::ZeroAlloc;
 
@@ -29,5 +9,5 @@ use zeroizing_alloc::ZeroAlloc;
 static HEAP: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> std::process::ExitCode {
-    cli::run()
+    postern::run()
 }

@@ -22,10 +22,12 @@ impl AuditHead {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (event, link) = text.split_once('-')?;
-        Some(Self {
+        let head = Self {
             event: AuditEventId(event.parse().ok().filter(|id| *id > 0)?),
             link: ChainLink(HEXLOWER.decode(link.as_bytes()).ok()?.try_into().ok()?),
-        })
+        };
+        // One spelling: a number may come with a sign or with zeros before it.
+        (head.to_string() == text).then_some(head)
     }
 }
 
@@ -49,6 +51,7 @@ mod tests {
         assert_eq!(AuditHead::parse(&text), Some(head));
         let longer = format!("{text}0");
         let upper = text.to_uppercase();
+        let (zero, sign) = (format!("0{text}"), format!("+{text}"));
         for wrong in [
             "",
             "41",
@@ -57,6 +60,8 @@ mod tests {
             &text[..text.len() - 1],
             &longer,
             &upper,
+            &zero,
+            &sign,
             &text[1..2],
         ] {
             assert_eq!(AuditHead::parse(wrong), None, "{wrong}");

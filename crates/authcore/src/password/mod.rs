@@ -6,6 +6,8 @@ mod kdf_lane;
 mod policy;
 
 pub use access_password::{AccessPassword, TooLong};
+#[cfg(any(test, fuzzing))]
+pub(crate) use hash::PasswordHash;
 pub(crate) use hash::PasswordRecord;
 pub use hash::{PASSWORD_ITERATIONS_MAX, PASSWORD_ITERATIONS_MIN, PasswordVerified};
 pub use kdf_lane::Busy;

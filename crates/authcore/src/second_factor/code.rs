@@ -43,6 +43,12 @@ impl OneTimeCode {
             None => RecoveryCode::parse(&kept).map_or(Given::Neither, Given::Recovery),
         })
     }
+
+    /// Whether it has one of the two forms.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn has_a_form(&self) -> bool {
+        !matches!(self.0, Given::Neither)
+    }
 }
 
 /// 120 random bits that are a one-time code once. Wiped on drop.

@@ -50,7 +50,7 @@ pub(super) fn seconds(manifest: &Manifest) -> u64 {
 
 /// Reads an archive to its last byte, hands the database's bytes on, and holds them against the manifest. What was handed on is
 /// good only once this has returned.
-pub(super) fn read(
+pub(crate) fn read(
     mut from: impl BufRead,
     mut take: impl FnMut(&[u8]) -> Result<(), BackupError>,
     progress: Progress<'_>,

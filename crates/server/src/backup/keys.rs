@@ -63,7 +63,7 @@ pub(crate) enum IdentityError {
 }
 
 /// An open file: what comes out is the archive.
-pub(super) type Opened<R> = StreamReader<Chain<Cursor<Vec<u8>>, BufReader<R>>>;
+pub(crate) type Opened<R> = StreamReader<Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
 type BoxedRecipient = Box<dyn Recipient + Send + Sync>;
 
@@ -179,7 +179,7 @@ impl Opener {
     ///
     /// # Errors
     /// See [`BackupError`]; nothing costly was done for a file that asks for too much.
-    pub(super) fn open<R: Read>(&self, mut file: R) -> Result<Opened<R>, BackupError> {
+    pub(crate) fn open<R: Read>(&self, mut file: R) -> Result<Opened<R>, BackupError> {
         // The header is read as far as it goes: it must end soon, or a file without an end would fill the memory.
         let mut start = Vec::new();
         let most = HEADER_MAX as u64;

@@ -24,6 +24,8 @@ mod temporary;
 mod verify;
 mod write;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use archive::read as read_archive;
 pub(crate) use desk::{Desk, DeskError};
 pub(crate) use destination::{Made, to_file, to_spool, to_stream};
 pub(crate) use error::BackupError;

@@ -2,14 +2,12 @@
 
 use std::io::{self, IsTerminal as _};
 
-use tracing_subscriber::EnvFilter;
-
 use super::exit::{Exit, Failure};
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, log};
 
 /// From here on events are written.
 pub(super) fn start(config: &Config) -> Result<(), Failure> {
-    let filter = config.log.parse::<EnvFilter>();
+    let filter = log::filter(&config.log);
     let filter = filter.map_err(|error| Failure::of(Exit::Configuration, &error))?;
     let terminal = io::stderr().is_terminal();
     let events = tracing_subscriber::fmt()

@@ -34,13 +34,18 @@ use clap::Parser as _;
 use fieldcrypt::random;
 use tokio::runtime::Runtime;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use arguments::duration;
 use arguments::{Arguments, Command};
 use context::Context;
 use exit::{Exit, Failure};
 use output::Output;
+#[cfg(any(test, fuzzing))]
+pub(crate) use settings::is_export as is_settings_export;
 
 /// Runs what the arguments say; says on standard error what went wrong and what to do next.
-pub(crate) fn run() -> ExitCode {
+#[must_use]
+pub fn run() -> ExitCode {
     // Every file this process makes is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     if let Err(error) = crate::sandbox::keep_memory_to_itself() {

@@ -183,7 +183,7 @@ fn imported(file: &Path) -> Result<Export, Failure> {
         File::open(file).and_then(|file| file.take(IMPORT_MAX).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::new(Exit::Io, format!("{} cannot be read: {error}", file.display())))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    export_of(&bytes).map_err(|error| {
         // Where, and not what: the file may hold secrets.
         let text = format!(
             "{} is no export of settings (line {}, column {})",
@@ -193,6 +193,17 @@ fn imported(file: &Path) -> Result<Export, Failure> {
         );
         Failure::new(Exit::Data, text).hint("nothing was changed; postern settings export shows the form")
     })
+}
+
+/// Reads an export.
+fn export_of(bytes: &[u8]) -> serde_json::Result<Export> {
+    serde_json::from_slice(bytes)
+}
+
+/// Whether that is an export.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn is_export(bytes: &[u8]) -> bool {
+    export_of(bytes).is_ok()
 }
 
 async fn change(authority: &Authority, set: Set) -> Result<(), Failure> {

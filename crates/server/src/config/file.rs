@@ -92,6 +92,14 @@ impl File {
             path: path.clone(),
             source,
         })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// When it is not TOML, or has a key that is not known.
+    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, FileError> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map(|span| {
                 let before = text.get(..span.start).unwrap_or_default();

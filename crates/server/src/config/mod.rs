@@ -17,6 +17,7 @@ mod file;
 mod hooks;
 mod keys;
 mod layers;
+pub(crate) mod log;
 pub(crate) mod reexec;
 pub(crate) mod secret_file;
 mod tls;
@@ -159,7 +160,29 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`]: a value that is not understood is never replaced by a default.
     pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
-        let file = file::File::find(flags.config.as_deref(), environment)?;
+        Self::of(
+            flags,
+            environment,
+            file::File::find(flags.config.as_deref(), environment)?,
+        )
+    }
+
+    /// That of a file with this text, and of nothing else.
+    ///
+    /// # Errors
+    /// See [`Config::load`].
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        let flags = Flags {
+            data_dir: Some("/var/lib/postern".to_owned()),
+            field_password_file: Some(PathBuf::from("/etc/postern/field-password")),
+            ..Flags::default()
+        };
+        let file = file::File::parse(PathBuf::from("/etc/postern/postern.toml"), text)?;
+        Self::of(&flags, &Environment::default(), file)
+    }
+
+    fn of(flags: &Flags, environment: &Environment, file: file::File) -> Result<Self, ConfigError> {
         let layers = Layers::new(flags, environment, &file)?;
         let data_dir = layers.data_dir(environment)?;
         let listen: SocketAddr = layers.parsed("listen", |text| {
@@ -183,7 +206,7 @@ impl Config {
         let all = names.iter().map(String::as_str).chain(address.as_deref());
         let hosts = layers.check("hosts", HostNames::new(all.chain(HostNames::LOOPBACK)))?;
         let log = layers.parsed("log", |text| {
-            let filter = text.parse::<tracing_subscriber::EnvFilter>();
+            let filter = log::filter(text);
             filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
         })?;
         let applications = applications::read(&file.applications, &hosts).map_err(|source| {

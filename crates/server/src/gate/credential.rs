@@ -80,7 +80,8 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Heade
 
 /// `Bearer pst_ak_…`, or `Basic` with an access key as its password. Anything else is the application's.
 fn key_of_authorization(field: &HeaderValue) -> Option<Zeroizing<String>> {
-    let (scheme, value) = field.to_str().ok()?.split_once(' ')?;
+    let text = lossy(field.as_bytes());
+    let (scheme, value) = text.split_once([' ', '\t'])?;
     let value = value.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         return value.starts_with(KEY_PREFIX).then(|| value.to_owned().into());
@@ -90,15 +91,23 @@ fn key_of_authorization(field: &HeaderValue) -> Option<Zeroizing<String>> {
     }
     let decoded = Zeroizing::new(BASE64.decode(value.as_bytes()).ok()?);
     // The first colon: a name has none, a password may (RFC 7617, section 2).
-    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    let decoded = lossy(&decoded);
+    let (_, password) = decoded.split_once(':')?;
     password
         .starts_with(KEY_PREFIX)
         .then(|| password.to_owned().into())
 }
 
 fn key_of_text(field: &HeaderValue) -> Option<Zeroizing<String>> {
-    let text = field.to_str().ok()?.trim();
+    let text = lossy(field.as_bytes());
+    let text = text.trim();
     text.starts_with(KEY_PREFIX).then(|| text.to_owned().into())
+}
+
+/// Bytes as text, whatever they are: a key with a byte that is no text opens nothing, and is still nothing that an application
+/// gets to see.
+fn lossy(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(String::from_utf8_lossy(bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -119,7 +128,7 @@ mod tests {
         .chain(fields)
         {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
-            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
         }
         let trusted = TrustedProxies::new(&["10.0.0.1"]).expect("networks");
         let request =
@@ -133,7 +142,7 @@ mod tests {
         let handed_on = handed_on
             .0
             .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")));
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
         Ok((found, handed_on.collect()))
     }
 
@@ -181,6 +190,26 @@ mod tests {
             let expected: Vec<_> = handed_on.into_iter().map(str::to_owned).collect();
             assert_eq!(sorted(&fields), Ok((found.to_owned(), expected)), "{fields:?}");
         }
+    }
+
+    /// Found by `fuzz/`: such a field was taken for the application's own, key and all.
+    #[test]
+    fn a_damaged_key_is_nothing_that_an_application_gets() {
+        let basic = format!("Basic {}", BASE64.encode(b"any:pst_ak_x\xff"));
+        for (name, value) in [
+            ("authorization", "Bearer pst_ak_x\u{e4}"),
+            ("authorization", "Bearer\tpst_ak_x"),
+            ("authorization", basic.as_str()),
+            ("x-api-key", "pst_ak_x\u{e4}"),
+        ] {
+            let (found, handed_on) = sorted(&[(name, value)]).expect("one");
+            assert!(
+                found.starts_with("pst_ak_x") && handed_on.is_empty(),
+                "{name}: {value}"
+            );
+        }
+        let theirs = sorted(&[("x-api-key", "their\u{e4}")]);
+        assert!(theirs.is_ok_and(|(found, _)| found == "nothing"), "control");
     }
 
     /// Authelia #8519: a malformed `Authorization` is no reason for another answer.

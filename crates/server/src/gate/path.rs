@@ -13,6 +13,10 @@ use super::OUR_FOLDER;
 /// Longest path and query, in bytes; below what `http/limits.rs` takes for all headers together.
 const TARGET_MAX: usize = 8 * 1024;
 
+/// How often a path may be encoded. Honest clients do it once or twice; each time costs a pass over all of it, and without an end a
+/// path of 8 KiB would cost four thousand.
+const DECODINGS_MAX: usize = 8;
+
 /// A target in origin form (RFC 9112, section 3.2.1), split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
@@ -41,7 +45,12 @@ impl<'a> Target<'a> {
         let path = decode(raw)?;
         // What somebody could see who decodes as often as there is something to decode.
         let mut deepest = path.clone();
+        let mut decodings = 1;
         while let Cow::Owned(deeper) = decode(&deepest)? {
+            decodings += 1;
+            if decodings > DECODINGS_MAX {
+                return None;
+            }
             deepest = Cow::Owned(deeper);
         }
         if deepest.contains('\\') || deepest.bytes().any(|b| b.is_ascii_control()) {
@@ -266,6 +275,16 @@ mod tests {
             assert_eq!(Target::parse(text), None, "{text:?}");
         }
         assert_eq!(Target::parse(&format!("/{}", "a".repeat(TARGET_MAX))), None);
+    }
+
+    #[test]
+    fn a_path_is_encoded_eight_times_at_most() {
+        let encoded = |times: usize| format!("/a%{}41", "25".repeat(times - 1));
+        for times in 1..=DECODINGS_MAX {
+            assert!(Target::parse(&encoded(times)).is_some(), "{times}");
+        }
+        assert_eq!(Target::parse(&encoded(DECODINGS_MAX + 1)), None);
+        assert_eq!(Target::parse(&encoded(TARGET_MAX / 2 - 2)), None);
     }
 
     /// What a reader makes of a path who decodes up to so many times, cuts parameters off or not, and merges slashes or not.

@@ -8,7 +8,7 @@ mod access_keys;
 pub(crate) mod access_log;
 mod applications;
 mod audit;
-mod auth;
+pub(crate) mod auth;
 mod backup;
 pub(crate) mod cookies;
 mod doctor;

@@ -13,7 +13,7 @@ mod process;
 mod reach;
 mod system_calls;
 
-pub(crate) use process::keep_memory_to_itself;
+pub(crate) use process::{keep_memory_out_of_swap, keep_memory_to_itself};
 pub(crate) use reach::Reach;
 
 use std::fmt;

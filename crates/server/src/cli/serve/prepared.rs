@@ -96,6 +96,12 @@ fn enter_sandbox(config: &Config) -> Result<InForce, Failure> {
             "the folder of the backups is not there; the sandbox keeps the server from it until it is started again"
         );
     }
+    if config.sandbox != Mode::Off {
+        match sandbox::keep_memory_out_of_swap() {
+            Ok(()) => tracing::info!("memory: never written to swap"),
+            Err(reason) => tracing::info!("memory: could be written to swap: {reason}"),
+        }
+    }
     let in_force = sandbox::enter(config.sandbox, &Reach::of(config))?;
     if in_force.is_complete() {
         tracing::info!("sandbox: {in_force}");

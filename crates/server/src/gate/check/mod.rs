@@ -8,7 +8,7 @@
 //! report.rs    what is told
 //! ```
 
-mod answer;
+pub(crate) mod answer;
 mod identity;
 mod line;
 mod place;

@@ -130,7 +130,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Reads one JSON object into `T`, a struct with named fields.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
     let text = std::str::from_utf8(body).map_err(|_| HttpError::malformed(NOT_UTF8))?;
     let found = Cell::new(Fault::NotAnObject);
     // Nesting is bounded by serde_json's own limit of 128.
@@ -156,7 +156,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
 }
 
 /// Reads one JSON object as a list of its entries.
-fn parse_entries(body: &[u8]) -> Result<Vec<(String, Value)>, HttpError> {
+pub(crate) fn parse_entries(body: &[u8]) -> Result<Vec<(String, Value)>, HttpError> {
     let text = std::str::from_utf8(body).map_err(|_| HttpError::malformed(NOT_UTF8))?;
     let mut json = serde_json::Deserializer::from_str(text);
     let entries = json.deserialize_map(Entries);

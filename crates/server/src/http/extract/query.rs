@@ -17,7 +17,11 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    fn parse(query: &str) -> Result<Self, HttpError> {
+    /// Reads what comes after the `?`.
+    ///
+    /// # Errors
+    /// `400` when it is not well-formed, or has a name twice.
+    pub(crate) fn parse(query: &str) -> Result<Self, HttpError> {
         let malformed = || HttpError::malformed("the query is not well-formed");
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
