@@ -24,6 +24,10 @@ pub const SESSION_ABSOLUTE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The previous pair presented within this time is a lost answer or a second tab, not theft.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(30);
 
+/// How long a refresh may wait for the disk, or for another process's lock, and still be made: ten seconds of the grace are left to
+/// come again in, for a client that did not wait.
+pub(crate) const REFRESH_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// That many wrong nonces with the right cookie end the session.
 pub const WRONG_NONCES_MAX: u8 = 10;
 

@@ -1,6 +1,7 @@
 //! What callers may ask the writer to do: typed changes, never SQL. Each is one entry of a transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access_keys::AccessKeyRecord;
 use crate::audit::event::{AuditEvent, PasswordUse, SessionEnd};
@@ -9,7 +10,7 @@ use crate::clock::{Moment, WallTime};
 use crate::ids::{AccessKeyId, SessionId, TokenId};
 use crate::password::PasswordRecord;
 use crate::second_factor::{SecondFactor, Spent};
-use crate::session::state::Session;
+use crate::session::state::{REFRESH_WAIT_MAX, Session};
 use crate::session::successor::Successor;
 use crate::signing_keys::NewSigningKey;
 use crate::throttle::ThrottleState;
@@ -146,6 +147,12 @@ impl Change {
                 | Self::SpendOperationToken { .. }
                 | Self::KeepThrottle { .. }
         )
+    }
+
+    /// Whether it has waited for too long to be made at all. A refresh whose browser has given up would leave it with a pair whose
+    /// grace, counted from when it asked, is over before it asks again.
+    pub(super) fn is_too_late(&self, waited: Duration) -> bool {
+        matches!(self, Self::ReplaceSession { .. }) && waited > REFRESH_WAIT_MAX
     }
 }
 

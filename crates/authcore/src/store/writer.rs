@@ -319,7 +319,15 @@ impl Writer {
         }
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut published = Vec::new();
+        let now = self.clock.now();
         for request in requests {
+            if request
+                .change
+                .is_too_late(now.monotonic.since(request.now.monotonic))
+            {
+                outcomes.push(Err(StoreError::Busy));
+                continue;
+            }
             let mut room = Room {
                 vault: &self.vault,
                 live: &self.live,
@@ -340,14 +348,13 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        let now = self.clock.now().wall;
-        let keep = is_due(self.kept, now, KEEP_TIME_BUSY);
+        let keep = is_due(self.kept, now.wall, KEEP_TIME_BUSY);
         if keep {
-            keep_books(&transaction, &self.vault, now)?;
+            keep_books(&transaction, &self.vault, now.wall)?;
         }
         transaction.commit()?;
         if keep {
-            self.kept = Some(now);
+            self.kept = Some(now.wall);
         }
         Ok((outcomes, published))
     }

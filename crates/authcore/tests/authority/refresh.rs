@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use authcore::{AuditQuery, Authority, Client, Clock, REFRESH_GRACE, RefreshToken, WallTime};
 use fieldcrypt::SlotSecret;
+use fieldcrypt::sqlite::{OpenMode, open_connection};
+use rusqlite::TransactionBehavior;
 
 use crate::house::{FIELD, Held, House, NOON, browser, good, options};
 
@@ -249,3 +251,30 @@ async fn a_clock_set_back_revives_nothing_not_even_over_a_restart() {
 
 /// A remembered session is over by then.
 const SESSION_ENDS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Another process holds the lock of writers for longer than a browser waits.
+#[tokio::test]
+async fn a_refresh_that_waited_for_too_long_is_not_made_and_strands_nobody() {
+    for (waited, made) in [(Duration::from_secs(20), true), (Duration::from_secs(21), false)] {
+        let house = House::new();
+        let held = Held::of(&house.sign_in().await);
+        let file = house.folder.path().join("postern.sqlite");
+        let mut other = open_connection(&file, OpenMode::Existing).expect("opens");
+        let lock = other
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .expect("the lock");
+        let mut waiting = std::pin::pin!(house.refresh(&held));
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("it waits for the lock"),
+            () = std::future::ready(()) => {}
+        }
+        house.clock.advance(waited);
+        drop(lock);
+        assert_eq!(waiting.await.is_ok(), made, "{waited:?}");
+        // The browser did not hear of it, and comes again when the grace of what it asked is over.
+        house.clock.advance(Duration::from_secs(10));
+        let next = good(house.refresh(&held).await);
+        assert!(house.is_good(&next));
+    }
+}
