@@ -2,7 +2,7 @@
 //! verification goes on, and what was acknowledged holds.
 
 use e2e_support::killed::is_thorough;
-use e2e_support::{Answer, Faulty, Held, Install, Postern};
+use e2e_support::{Answer, Ended, Faulty, Held, Install, Postern};
 use serde_json::Value;
 
 use super::scene::{holds_after, scene};
@@ -40,6 +40,16 @@ fn until_refused(postern: &Postern, mut held: Held, most: usize) -> (Held, Optio
     (held, None)
 }
 
+/// A start that was refused says so with a code of sysexits(3), and panics nowhere.
+fn is_told_in_words(ended: &Ended, when: &str) {
+    let said = &ended.said;
+    assert!(
+        ended.code.is_some_and(|code| (64..=78).contains(&code)),
+        "{when}: {said}"
+    );
+    assert!(!said.contains("panicked"), "{when}: {said}");
+}
+
 #[test]
 fn after_a_flush_that_failed_nothing_is_acknowledged_until_a_restart() {
     let (install, known) = scene();
@@ -52,12 +62,7 @@ fn after_a_flush_that_failed_nothing_is_acknowledged_until_a_restart() {
             let faulty = Faulty::injected("fdatasync,fsync", &format!("error=EIO:when={nth}{how_often}"));
             let postern = match install.copy().serve_faulty(&faulty) {
                 Err(ended) => {
-                    assert!(
-                        ended.code.is_some_and(|code| (64..=78).contains(&code)),
-                        "{when}: {}",
-                        ended.said
-                    );
-                    assert!(!ended.said.contains("panicked"), "{when}: {}", ended.said);
+                    is_told_in_words(&ended, &when);
                     refused_to_start += 1;
                     holds_after(&mut known, ended.install, &when);
                     continue;
@@ -104,11 +109,7 @@ fn a_write_for_which_there_is_no_room_is_put_off_and_the_next_one_is_made() {
         let faulty = Faulty::injected("pwrite64", &format!("error=ENOSPC:when={nth}"));
         let postern = match install.copy().serve_faulty(&faulty) {
             Err(ended) => {
-                assert!(
-                    ended.code.is_some_and(|code| (64..=78).contains(&code)),
-                    "{when}: {}",
-                    ended.said
-                );
+                is_told_in_words(&ended, &when);
                 holds_after(&mut known, ended.install, &when);
                 continue;
             }
@@ -135,7 +136,7 @@ fn a_write_for_which_there_is_no_room_is_put_off_and_the_next_one_is_made() {
 }
 
 /// The data directory on a file system of its own with that much room, in a name space of its own.
-fn on_a_disk_of(kibibytes: usize) -> Result<Postern, e2e_support::Ended> {
+fn on_a_disk_of(kibibytes: usize) -> Result<Postern, Ended> {
     let wrapper = ["unshare", "--user", "--map-root-user", "--mount"];
     let script = format!(
         "mkdir -p data/postern; mount -t tmpfs -o size={kibibytes}k,mode=0700 tmpfs data/postern; exec \"$0\" \"$@\""
