@@ -92,8 +92,11 @@ impl Store {
         self.vault()
             .reload_if_changed(&connection)
             .map_err(StoreError::from)?;
-        let mut statement = connection
-            .prepare_cached("SELECT id, at, record FROM audit_events WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        // Asked twice, by the place and by the number itself: in a damaged file numbers may not rise, and who follows must not
+        // go round in a circle.
+        let mut statement = connection.prepare_cached(
+            "SELECT id, at, record FROM audit_events WHERE id > ?1 AND +id > ?1 ORDER BY id LIMIT ?2",
+        )?;
         let limit = i64::try_from(PAGE_MAX).unwrap_or(i64::MAX);
         let rows = statement.query((last.0, limit))?;
         self.read_events(rows)

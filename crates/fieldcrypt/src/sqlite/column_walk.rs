@@ -80,6 +80,9 @@ impl StoredColumn {
     }
 
     /// The next rows after that key, at most so many.
+    ///
+    /// In a damaged file the rows may not stand in the order of their keys, and SQLite does not look: it goes to a place and
+    /// reads on from there. What does not come after that key is refused, so that every walk ends.
     pub(super) fn read<T: FromSql>(
         &self,
         connection: &Connection,
@@ -88,12 +91,13 @@ impl StoredColumn {
     ) -> Result<Vec<FieldOfRow<T>>, RotationError> {
         let Self { table, field, .. } = self;
         let key = self.key.join(", ");
-        let from = if after.is_empty() {
-            String::new()
+        let (from, is_after) = if after.is_empty() {
+            (String::new(), "1".to_owned())
         } else {
-            format!("WHERE {}", self.compared(">", 1))
+            let is_after = self.compared(">", 1);
+            (format!("WHERE {is_after}"), is_after)
         };
-        let sql = format!("SELECT {field}, {key} FROM {table} {from} ORDER BY {key} LIMIT {rows}");
+        let sql = format!("SELECT {field}, {key}, {is_after} FROM {table} {from} ORDER BY {key} LIMIT {rows}");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query(params_from_iter(after))?;
         let (mut chunk, mut bytes) = (Vec::new(), 0);
@@ -109,6 +113,9 @@ impl StoredColumn {
                 .collect::<Result<Vec<Value>, _>>()?;
             if key.contains(&Value::Null) {
                 return Err(no_key(self.column));
+            }
+            if !row.get::<_, bool>(1 + self.key.len())? {
+                return Err(out_of_order(table).into());
             }
             chunk.push(FieldOfRow { key, stored });
         }
@@ -175,5 +182,72 @@ pub(super) fn key_text(key: &[Value]) -> String {
 fn no_key(column: SealedColumn) -> RotationError {
     RotationError::NoPrimaryKey {
         table: column.stored_table().to_owned(),
+    }
+}
+
+fn out_of_order(table: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some(format!(
+            "the rows of {table} do not stand in the order of their keys: the file is damaged"
+        )),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    const COLUMN: SealedColumn = SealedColumn::new("people", "name");
+
+    /// Three rows, the last of which says that it has the number of the first.
+    fn with_rows_out_of_order() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("damaged.sqlite");
+        let connection = Connection::open(&path).expect("made");
+        connection
+            .execute_batch(
+                "CREATE TABLE people (id INTEGER PRIMARY KEY, name BLOB);
+                 INSERT INTO people VALUES (1, 'the first field.'), (2, 'another of them.'), (3, 'this is the last')",
+            )
+            .expect("made");
+        drop(connection);
+        let bytes = std::fs::read(&path).expect("reads");
+        let text = b"this is the last";
+        let at = bytes.windows(text.len()).position(|part| part == text);
+        // Before the text: the row's number, and three bytes that say what is in it (SQLite file format, section 2.1).
+        let number = at.expect("it is there") - 4;
+        assert_eq!(bytes[number], 3, "control: the number is where it should be");
+        let file = std::fs::OpenOptions::new().write(true).open(&path);
+        file.expect("opens")
+            .write_all_at(&[1], u64::try_from(number).expect("64 bits"))
+            .expect("written");
+        let connection = Connection::open(&path).expect("opens");
+        (folder, connection)
+    }
+
+    #[test]
+    fn a_walk_through_rows_out_of_order_ends() {
+        let (_folder, connection) = with_rows_out_of_order();
+        let stored = StoredColumn::of(&connection, COLUMN).expect("it is there");
+        let first = stored
+            .read::<MaybeSealed>(&connection, &[], 256)
+            .expect("nothing is known to be wrong yet");
+        let last = &first[first.len() - 1].key;
+        assert_eq!(
+            (first.len(), last.as_slice()),
+            (3, [Value::Integer(1)].as_slice()),
+            "control: out of order, and the walk would begin again"
+        );
+        let Err(RotationError::Database(error)) = stored.read::<MaybeSealed>(&connection, last, 256) else {
+            panic!("rows that do not come after the last one");
+        };
+        assert_eq!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt)
+        );
+        assert!(error.to_string().contains("people"), "{error}");
     }
 }
