@@ -97,7 +97,8 @@ impl StoredColumn {
             let is_after = self.compared(">", 1);
             (format!("WHERE {is_after}"), is_after)
         };
-        let sql = format!("SELECT {field}, {key}, {is_after} FROM {table} {from} ORDER BY {key} LIMIT {rows}");
+        let sql =
+            format!("SELECT {field}, {key}, {is_after} FROM {table} {from} ORDER BY {key} LIMIT {rows}");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query(params_from_iter(after))?;
         let (mut chunk, mut bytes) = (Vec::new(), 0);

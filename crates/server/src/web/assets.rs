@@ -83,7 +83,6 @@ files! {
     "js/house.js",
     "js/link.js",
     "js/main.js",
-    "js/name.js",
     "js/pages/access_keys.js",
     "js/pages/activity.js",
     "js/pages/applications.js",

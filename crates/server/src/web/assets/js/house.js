@@ -1,9 +1,8 @@
 // The frame around every page of who is signed in: where one can go, which page is open, and the way out.
 import { html, useEffect, useLayoutEffect, useRef, useState } from './view.js';
-import { instanceName } from './name.js';
 import { get } from './auth/api.js';
 import { signOut } from './auth/session.js';
-import { ActionError, Button, IconButton, useAction } from './parts/basics.js';
+import { ActionError, Button, IconButton, instanceName, useAction } from './parts/basics.js';
 import { Appearance } from './parts/appearance.js';
 import { Icon } from './parts/icon.js';
 import { CodeAsker } from './parts/one_time_code.js';

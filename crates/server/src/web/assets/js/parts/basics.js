@@ -3,6 +3,9 @@ import { html, useEffect, useRef, useState } from '../view.js';
 import { ConnectionLost } from '../auth/connection.js';
 import { Icon } from './icon.js';
 
+/** What its owner calls this install. */
+export const instanceName = document.querySelector('meta[name="instance-name"]').content;
+
 /** The head of a page; it gets the focus when the page is turned to, so that a screen reader begins there. */
 export function PageHead({ title, lead, children }) {
   return html`<header class="page-head">

@@ -1,8 +1,8 @@
 // The frame around what is asked of somebody who is not in yet.
 import { html, useEffect } from '../view.js';
 import { Appearance } from './appearance.js';
+import { instanceName } from './basics.js';
 import { Icon } from './icon.js';
-import { instanceName } from '../name.js';
 
 export function Doorstep({ title, children }) {
   useEffect(() => {
