@@ -320,3 +320,23 @@ fn the_server_goes_on_with_a_rotation_that_was_broken_off() {
     assert_eq!(keys(&postern, "DataKeys", "data", "destroyed"), 1);
     assert_eq!(left(&postern, &old), 0);
 }
+
+/// How much it matters is measured by `./bench rotation backup`.
+#[test]
+fn long_work_says_that_it_is_less_urgent_than_the_server() {
+    let (postern, _) = signed_in();
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = folder.path().join("backup.age").display().to_string();
+    // setpriority(2): this thread, and those that it starts.
+    let gives_way = |arguments: &[&str]| {
+        let said = e2e_support::killed::each("setpriority", &postern.command(arguments));
+        said.iter()
+            .any(|call| call.contains("(PRIO_PROCESS, 0, 10)") && call.ends_with("= 0"))
+    };
+    assert!(
+        !gives_way(&["keys", "status"]),
+        "control: who only looks does not"
+    );
+    assert!(gives_way(&["keys", "rotate", "data"]));
+    assert!(gives_way(&["backup", "create", &backup]));
+}
