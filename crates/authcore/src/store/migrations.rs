@@ -1,9 +1,10 @@
 //! The schema, step by step: the files of `migrations/`, embedded.
 
 use refinery::embed_migrations;
-use rusqlite::Connection;
+use refinery::error::Kind;
+use rusqlite::{Connection, ErrorCode};
 
-use super::OpenError;
+use super::{OpenError, StoreError};
 
 embed_migrations!("../../migrations");
 
@@ -14,9 +15,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
         .set_grouped(true)
         .run(connection)
         .map(drop)
-        .map_err(|error| OpenError::Schema {
-            reason: error.to_string(),
-        })
+        .map_err(|error| failed(&error))
 }
 
 /// Whether there are steps that this database has not seen.
@@ -24,15 +23,26 @@ pub(super) fn are_pending(connection: &mut Connection) -> Result<bool, OpenError
     let runner = migrations::runner();
     let last = runner
         .get_last_applied_migration(connection)
-        .map_err(|error| OpenError::Schema {
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| failed(&error))?;
     let ours = runner
         .get_migrations()
         .iter()
         .map(refinery::Migration::version)
         .max();
     Ok(last.map(|applied| applied.version()) < ours)
+}
+
+/// What SQLite cannot do now, for want of room or for a lock, is no fault of the schema; a statement that it refuses is.
+fn failed(error: &refinery::Error) -> OpenError {
+    if let Kind::Connection(_, cause) = error.kind()
+        && let Some(rusqlite::Error::SqliteFailure(cause, text)) = cause.downcast_ref()
+        && cause.code != ErrorCode::Unknown
+    {
+        return StoreError::from(rusqlite::Error::SqliteFailure(*cause, text.clone())).into();
+    }
+    OpenError::Schema {
+        reason: error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +78,31 @@ mod tests {
                 [],
             )
             .expect("inserts");
+        assert!(matches!(run(&mut connection), Err(OpenError::Schema { .. })));
+    }
+
+    #[test]
+    fn want_of_room_is_no_fault_of_the_schema() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        connection
+            .execute_batch("PRAGMA max_page_count = 8")
+            .expect("limited");
+        assert!(matches!(
+            run(&mut connection),
+            Err(OpenError::Store(StoreError::Full))
+        ));
+        connection
+            .execute_batch("PRAGMA max_page_count = 1000")
+            .expect("room");
+        run(&mut connection).expect("room mends it");
+    }
+
+    #[test]
+    fn a_statement_that_does_not_fit_is_one() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        connection
+            .execute_batch("CREATE TABLE sessions (a)")
+            .expect("in the way");
         assert!(matches!(run(&mut connection), Err(OpenError::Schema { .. })));
     }
 }
