@@ -1,5 +1,5 @@
 //! Kills a command at one of its system calls that change files: strace(1) sends the signal when the call begins, so the
-//! files are as the call before left them. Also what calls there are.
+//! files are as the call before left them.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -50,24 +50,6 @@ pub fn calls_of(command: &Command) -> Vec<Call> {
     by_thread.into_values().max_by_key(Vec::len).unwrap_or_default()
 }
 
-/// Runs the command to its end; says with what it made that call, and what came of it, as strace writes it.
-#[must_use]
-#[track_caller]
-pub fn each(name: &str, command: &Command) -> Vec<String> {
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let output = traced(command, &["-e", &format!("trace={name}")], log.path());
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let log = std::fs::read_to_string(log.path()).expect("a log");
-    log.lines()
-        .filter(|line| line.contains(&format!("{name}(")))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Runs the command until that call of its, and kills it there. Says whether it came that far.
 #[must_use]
 pub fn killed_at(command: &Command, call: &Call) -> bool {
@@ -100,7 +82,9 @@ pub fn is_thorough() -> bool {
     std::env::var_os("POSTERN_TEST_HARD").is_some()
 }
 
-fn traced(command: &Command, how: &[&str], log: &Path) -> Output {
+/// Runs the command under strace(1), with those arguments of it; what it writes goes to the log.
+#[must_use]
+pub fn traced(command: &Command, how: &[&str], log: &Path) -> Output {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(log);
     strace.args(how).arg("--").arg(command.get_program());

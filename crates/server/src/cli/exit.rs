@@ -133,6 +133,9 @@ impl From<DataDirError> for Failure {
             DataDirError::InUse { .. } => {
                 Self::of(Exit::TryLater, &error).hint("stop the other server, or give another --data-dir")
             }
+            DataDirError::Unwritten { .. } => {
+                Self::of(Exit::Io, &error).hint("make room and start again: nothing was in it yet")
+            }
             DataDirError::Io { .. } => {
                 Self::of(Exit::CannotCreate, &error).hint("give another place with --data-dir")
             }

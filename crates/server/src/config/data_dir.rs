@@ -36,6 +36,8 @@ pub(crate) enum DataDirError {
     Swappable { path: PathBuf, mode: u32 },
     #[error("another server runs on the data directory {}", path.display())]
     InUse { path: PathBuf },
+    #[error("the new database could not be written whole, as on a disk that is full: what is missing is in {}", log.display())]
+    Unwritten { log: PathBuf },
     #[error("{}", path.display())]
     Io {
         path: PathBuf,
@@ -158,11 +160,15 @@ impl DataDir {
         Ok(self.0.join(UNFINISHED))
     }
 
-    /// Gives the new database its name, in one step.
+    /// Gives the new database its name, in one step. Whoever made it has closed it.
     ///
     /// # Errors
-    /// When it cannot be renamed.
+    /// When its log was not written back, without which it is no database; when it cannot be renamed.
     pub(crate) fn finish_database(&self) -> Result<(), DataDirError> {
+        let log = self.0.join(format!("{UNFINISHED}-wal"));
+        if log.try_exists().map_err(|source| at(&log, source))? {
+            return Err(DataDirError::Unwritten { log });
+        }
         std::fs::rename(self.0.join(UNFINISHED), self.database())
             .map_err(|source| at(&self.database(), source))?;
         flush_folder(&self.0).map_err(|source| at(&self.0, source))
