@@ -93,8 +93,11 @@ impl Answer {
         value[member].as_str().unwrap_or_else(|| panic!("no {member}: {}", self.status)).to_owned()
     }
 
-    pub fn cookie(&self) -> String {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: "));
-        line.expect("a cookie")[12..].split(';').next().expect("a value").to_owned()
+    /// The cookie in whose name that stands, as it is sent back.
+    pub fn cookie(&self, name: &str) -> String {
+        let set = self.head.lines().filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: "));
+        let mut pairs = set.map(|line| line[12..].split(';').next().expect("a value"));
+        let of_name = |pair: &&str| pair.split('=').next().expect("a name").to_ascii_lowercase().contains(name);
+        pairs.find(of_name).unwrap_or_else(|| panic!("no {name}: {}", self.status)).to_owned()
     }
 }

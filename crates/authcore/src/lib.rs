@@ -73,7 +73,7 @@ pub use settings::{SettingError, SettingKind, SettingSpec, SettingView, Settings
 pub use signing_keys::{SigningKeyView, SigningKeys};
 pub use store::{
     AuditBreak, AuditVerification, CurrentDatabase, DatabaseFacts, DatabaseSnapshot, Ended, Examination,
-    Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS,
+    InTheWay, Inspection, IntegrityOptions, KeyKind, KeyRotation, OpenError, OpenedCopy, PLAIN_COLUMNS,
     PROTECTED_TABLES, Restored, RotationFailed, RotationProgress, RotationStatus, SealCheck, SlotChangeError,
     Slots, StoreError, Verification, sealed_columns,
 };

@@ -134,19 +134,36 @@ pub enum OpenError {
     FirstKeys(String),
 }
 
+/// What SQLite met, whatever it was doing at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InTheWay {
+    /// The file is damaged, or no database at all: nothing that the program could be told would open it.
+    DamagedFile,
+    /// The disk is full, fails, or takes nothing.
+    Disk,
+    /// Another process has the lock.
+    Lock,
+}
+
 impl OpenError {
-    /// Whether SQLite found the file itself damaged, or no database at all: nothing that the program could be told would open
-    /// it.
+    /// What was in the way, at the bottom of it: an error of the integrity check, say, may be one of the disk.
     #[must_use]
-    pub fn is_of_a_damaged_file(&self) -> bool {
+    pub fn in_the_way(&self) -> Option<InTheWay> {
         if matches!(self, Self::Unlock(UnlockError::NoVault)) {
-            return true;
+            return Some(InTheWay::DamagedFile);
         }
         let first: &(dyn std::error::Error + 'static) = self;
         let mut causes = std::iter::successors(Some(first), |error| error.source());
-        causes.any(|error| {
-            let said = error.downcast_ref::<rusqlite::ffi::Error>();
-            said.is_some_and(|said| matches!(said.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        causes.find_map(|error| {
+            let said = error.downcast_ref::<rusqlite::ffi::Error>()?;
+            match said.code {
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(InTheWay::DamagedFile),
+                ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly => {
+                    Some(InTheWay::Disk)
+                }
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(InTheWay::Lock),
+                _ => None,
+            }
         })
     }
 }

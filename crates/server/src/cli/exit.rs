@@ -5,8 +5,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use authcore::{
-    ChangeError, CreateAccessKeyError, OneUseError, OpenError, RotationFailed, SettingError, SlotChangeError,
-    StoreError, TooLong,
+    ChangeError, CreateAccessKeyError, InTheWay, OneUseError, OpenError, RotationFailed, SettingError,
+    SlotChangeError, StoreError, TooLong,
 };
 use fieldcrypt::{RotationError, UnlockError};
 
@@ -279,9 +279,18 @@ impl From<KeeperError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        if error.is_of_a_damaged_file() {
-            return Self::of(Exit::Data, &error)
-                .hint("the file is damaged: keep a copy of it as it is, and restore a backup");
+        match error.in_the_way() {
+            Some(InTheWay::DamagedFile) => {
+                return Self::of(Exit::Data, &error)
+                    .hint("the file is damaged: keep a copy of it as it is, and restore a backup");
+            }
+            Some(InTheWay::Disk) => {
+                return Self::of(Exit::Io, &error).hint("make room on the disk, or see to it, and try again");
+            }
+            Some(InTheWay::Lock) => {
+                return Self::of(Exit::TryLater, &error).hint("let the other process end, then try again");
+            }
+            None => {}
         }
         let exit = match &error {
             OpenError::Missing { .. } => {
