@@ -23,12 +23,24 @@ POSTERN = os.environ.get("BENCH_POSTERN", os.path.join(ROOT, "target", "release"
 
 def timed(command, **more):
     """Wall time in seconds and peak memory in MiB of a command."""
-    begun = time.monotonic()
+    begun, peak = time.monotonic(), 0
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, **more)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status != 0:
+    # Not `ru_maxrss`: that remembers the process which the command was started from, this one (getrusage(2)).
+    while child.poll() is None:
+        peak = max(peak, high_water(child.pid))
+        time.sleep(0.005)
+    if child.returncode != 0:
         sys.exit(f"{command} failed")
-    return time.monotonic() - begun, usage.ru_maxrss / 1024
+    return time.monotonic() - begun, peak / 1024
+
+
+def high_water(pid):
+    """The most KiB that a process had resident so far; 0 when it has just ended."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("VmHWM:")), 0)
+    except OSError:
+        return 0
 
 
 def fill(database):

@@ -271,7 +271,9 @@ fn right_password() -> String {
 /// What a browser keeps by which it is known.
 fn known_device(postern: &Postern) -> String {
     let mut client = Client::new(&postern.address);
-    client.answer("POST", "/api/v1/auth/login", "", &right_password()).cookie("postern-device")
+    // As a browser says where it comes from: scripts are no devices.
+    let headers = "Sec-Fetch-Site: same-origin\r\n";
+    client.answer("POST", "/api/v1/auth/login", headers, &right_password()).cookie("postern-device")
 }
 
 /// From exec to the first answer, less one key derivation measured between the starts; beside nginx, which has none.

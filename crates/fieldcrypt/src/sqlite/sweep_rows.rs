@@ -123,6 +123,8 @@ impl Sweep<'_> {
             let mut read = after.clone();
             let mut waiting = None;
             loop {
+                // Who waits for this core gets it now, and not at the end of a slice of some milliseconds.
+                thread::yield_now();
                 let chunk = self
                     .stored
                     .read(self.transaction, &read, CHUNK_ROWS.min(batch - rows))?;

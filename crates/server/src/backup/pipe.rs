@@ -46,6 +46,7 @@ pub(super) fn piped<'scope, R: Read + Send + 'scope>(
 
 /// Reads one piece and hands it on. Says whether there may be more.
 fn deliver(from: &mut impl Read, sender: &SyncSender<io::Result<Vec<u8>>>, used: &Receiver<Vec<u8>>) -> bool {
+    urgency::pause();
     let mut piece = used.try_recv().unwrap_or_default();
     piece.clear();
     piece.reserve_exact(PIECE);
@@ -63,6 +64,7 @@ fn deliver(from: &mut impl Read, sender: &SyncSender<io::Result<Vec<u8>>>, used:
 impl BufRead for Piped {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at >= self.piece.len() && !self.ended {
+            urgency::pause();
             match self.pieces.recv() {
                 Ok(Ok(next)) => {
                     let spent = std::mem::replace(&mut self.piece, next);
