@@ -329,9 +329,9 @@ fn long_work_says_that_it_is_less_urgent_than_the_server() {
     let backup = folder.path().join("backup.age").display().to_string();
     // setpriority(2): this thread, and those that it starts.
     let gives_way = |arguments: &[&str]| {
-        let said = e2e_support::calls::calls("setpriority", &postern.command(arguments));
-        said.iter()
-            .any(|call| call.contains("(PRIO_PROCESS, 0, 10)") && call.ends_with("= 0"))
+        let said = e2e_support::killed::log_of(&postern.command(arguments), "setpriority");
+        said.lines()
+            .any(|call| call.contains("setpriority(PRIO_PROCESS, 0, 10)") && call.ends_with("= 0"))
     };
     assert!(
         !gives_way(&["keys", "status"]),

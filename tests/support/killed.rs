@@ -25,14 +25,7 @@ pub struct Call {
 #[must_use]
 #[track_caller]
 pub fn calls_of(command: &Command) -> Vec<Call> {
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let output = traced(command, &["-e", &format!("trace={CALLS}")], log.path());
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let log = std::fs::read_to_string(log.path()).expect("a log");
+    let log = log_of(command, CALLS);
     // `4711  pwrite64(5, …`. One thread does the work; others print, or wake each other up.
     let mut by_thread = std::collections::HashMap::<&str, Vec<Call>>::new();
     for line in log.lines() {
@@ -48,6 +41,20 @@ pub fn calls_of(command: &Command) -> Vec<Call> {
         }
     }
     by_thread.into_values().max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Runs the command to its end; gives what strace(1) writes of those calls, a line each.
+#[must_use]
+#[track_caller]
+pub fn log_of(command: &Command, calls: &str) -> String {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let output = traced(command, &["-e", &format!("trace={calls}")], log.path());
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    std::fs::read_to_string(log.path()).expect("a log")
 }
 
 /// Runs the command until that call of its, and kills it there. Says whether it came that far.
@@ -82,9 +89,7 @@ pub fn is_thorough() -> bool {
     std::env::var_os("POSTERN_TEST_HARD").is_some()
 }
 
-/// Runs the command under strace(1), with those arguments of it; what it writes goes to the log.
-#[must_use]
-pub fn traced(command: &Command, how: &[&str], log: &Path) -> Output {
+fn traced(command: &Command, how: &[&str], log: &Path) -> Output {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(log);
     strace.args(how).arg("--").arg(command.get_program());

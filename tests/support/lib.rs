@@ -7,7 +7,6 @@
     reason = "a harness: a failure ends the test"
 )]
 
-pub mod calls;
 mod database_file;
 mod faulty;
 mod held;
