@@ -149,8 +149,11 @@ impl OpenError {
     /// What was in the way, at the bottom of it: an error of the integrity check, say, may be one of the disk.
     #[must_use]
     pub fn in_the_way(&self) -> Option<InTheWay> {
-        if matches!(self, Self::Unlock(UnlockError::NoVault)) {
-            return Some(InTheWay::DamagedFile);
+        match self {
+            Self::Unlock(UnlockError::NoVault) => return Some(InTheWay::DamagedFile),
+            Self::Store(StoreError::Full | StoreError::ReadOnly) => return Some(InTheWay::Disk),
+            Self::Store(StoreError::Busy) => return Some(InTheWay::Lock),
+            _ => {}
         }
         let first: &(dyn std::error::Error + 'static) = self;
         let mut causes = std::iter::successors(Some(first), |error| error.source());
@@ -287,4 +290,34 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_being_done_it_is_told_what_was_in_the_way() {
+        let sqlite = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let rotating = |code| OpenError::from(fieldcrypt::RotationError::from(sqlite(code)));
+        let checking = |code| OpenError::from(IntegrityError::from(sqlite(code)));
+        for (code, met) in [
+            (rusqlite::ffi::SQLITE_CORRUPT, Some(InTheWay::DamagedFile)),
+            (rusqlite::ffi::SQLITE_NOTADB, Some(InTheWay::DamagedFile)),
+            (rusqlite::ffi::SQLITE_FULL, Some(InTheWay::Disk)),
+            (rusqlite::ffi::SQLITE_IOERR, Some(InTheWay::Disk)),
+            (rusqlite::ffi::SQLITE_READONLY, Some(InTheWay::Disk)),
+            (rusqlite::ffi::SQLITE_BUSY, Some(InTheWay::Lock)),
+            (rusqlite::ffi::SQLITE_ERROR, None),
+        ] {
+            assert_eq!(rotating(code).in_the_way(), met, "{code}");
+            assert_eq!(checking(code).in_the_way(), met, "{code}");
+            assert_eq!(
+                OpenError::from(StoreError::from(sqlite(code))).in_the_way(),
+                met,
+                "{code}"
+            );
+        }
+        assert_eq!(OpenError::from(IntegrityError::SealDamaged).in_the_way(), None);
+    }
 }
