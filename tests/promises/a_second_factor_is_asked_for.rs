@@ -286,8 +286,10 @@ fn the_operator_sees_it_and_takes_it_away() {
     let token = ["token", "--url", &postern.base, "--password-file", "-"];
     let without = postern.run_fed(&token, PASSWORD);
     refused(&without, 77, "one-time code is needed");
-    let code = factor.code();
-    let with = postern.run_fed(&[&token[..], &["--one-time-code", &code]].concat(), PASSWORD);
+    let file = tempfile::NamedTempFile::new().expect("made, open to nobody else");
+    std::fs::write(&file, factor.code()).expect("written");
+    let code = file.path().to_str().expect("a name");
+    let with = postern.run_fed(&[&token[..], &["--one-time-code-file", code]].concat(), PASSWORD);
     assert!(with.status.success(), "{}", String::from_utf8_lossy(&with.stderr));
     assert_eq!(
         postern.says_json(&["second-factor", "off"]),

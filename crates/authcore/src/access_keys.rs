@@ -156,11 +156,11 @@ impl AccessKeys {
             })
             .await?
         {
-            Outcome::Taken => Err(CreateAccessKeyError::NameTaken {
-                name: name.to_owned(),
-            }),
-            Outcome::Done | Outcome::Stale | Outcome::NotFound | Outcome::Expired | Outcome::Ended(_) => {
-                Ok(CreatedAccessKey { view, secret })
+            Outcome::Done => Ok(CreatedAccessKey { view, secret }),
+            Outcome::Taken | Outcome::Stale | Outcome::NotFound | Outcome::Expired | Outcome::Ended(_) => {
+                Err(CreateAccessKeyError::NameTaken {
+                    name: name.to_owned(),
+                })
             }
         }
     }

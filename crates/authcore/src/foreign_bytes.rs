@@ -38,7 +38,7 @@ const KID: &str = "one";
 static PAIR: LazyLock<SigningPair> = LazyLock::new(|| {
     let seed = [3; 32];
     let public = SigningKey::from_bytes(&seed).verifying_key();
-    SigningPair::from_seed(SigningKeyId(KID.to_owned()), &seed, &public)
+    SigningPair::from_seed(SigningKeyId(KID.to_owned()), &seed, public)
 });
 
 /// A token somebody sends: one that is taken is, to the letter, one that was signed.

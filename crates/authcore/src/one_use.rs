@@ -66,11 +66,10 @@ impl SigninTokens {
         if !self.live.settings().signin_tokens() {
             return Err(OneUseError::Disabled);
         }
-        if let SigninTokenAuthority::Password(proof) = &by
-            && proof.generation() != self.live.password().generation
-        {
-            return Err(OneUseError::Refused);
-        }
+        let expected_generation = match &by {
+            SigninTokenAuthority::Password(proof) => Some(proof.generation()),
+            SigninTokenAuthority::LocalOperator => None,
+        };
         let token = SigninToken(PlainToken::random().map_err(StoreError::from)?);
         let now = self.clock.now();
         let hash = self.hasher.hash(TokenUse::SigninToken, &token.0);
@@ -78,15 +77,22 @@ impl SigninTokens {
             expires: now.wall.plus(life.min(SIGNIN_TOKEN_LIFE_MAX)),
             spent_by: None,
         };
-        let change = Change::AddSigninToken { hash, record };
-        self.store
-            .write(Request {
-                change,
-                client: client.clone(),
-                now,
-            })
-            .await?;
-        Ok(token)
+        let change = Change::AddSigninToken {
+            hash,
+            record,
+            expected_generation,
+        };
+        let request = Request {
+            change,
+            client: client.clone(),
+            now,
+        };
+        match self.store.write(request).await? {
+            Outcome::Done => Ok(token),
+            Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
+                Err(OneUseError::Refused)
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::kdf::KdfOutOfBounds;
 use crate::keyring::DataKeyNumber;
 use crate::random::RandomError;
-use crate::slot::{SlotId, SlotKind};
+use crate::slot::{SLOTS_MAX, SlotId, SlotKind};
 use crate::sqlite::ConnectionError;
 
 /// A sealed field did not open. Never a value in its place.
@@ -101,6 +101,9 @@ pub enum UnlockError {
         #[source]
         source: KdfOutOfBounds,
     },
+    /// More slots than are ever made: trying each would take as long as whoever put them there likes.
+    #[error("the database has more than {SLOTS_MAX} key slots: it was altered")]
+    TooManySlots,
     /// The vault's rows are not of a form this version knows.
     #[error("the vault is of a form that is unknown here: {what}")]
     UnknownFormat {
@@ -174,6 +177,9 @@ pub enum SlotError {
         /// The slot.
         slot: SlotId,
     },
+    /// As many as there may be.
+    #[error("there are {SLOTS_MAX} slots, and no more are made")]
+    NoRoom,
     /// Without it, nothing would open the database any more.
     #[error("slot {slot} is the last one: without it nothing would open the database any more")]
     LastSlot {

@@ -48,6 +48,6 @@ pub use rotation::{Direction, NewDataKey, Phase, Rotation, RotationError, Unopen
 pub use row_key::RowKey;
 pub use sealed::Sealed;
 pub use secret::{Secret, SecretKey};
-pub use slot::{KeyFileTooShort, NewSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
+pub use slot::{KeyFileTooShort, NewSlot, SLOTS_MAX, SlotId, SlotInfo, SlotKind, SlotSecret};
 pub use vault::{NewVault, Vault};
 pub use witness::{Witness, WitnessError};

@@ -10,6 +10,9 @@ use crate::labels;
 use crate::recovery_key::RecoveryKey;
 use crate::secret::SecretKey;
 
+/// Most slots there are: whoever writes the file could have each of them cost a key derivation, before anything is checked.
+pub const SLOTS_MAX: usize = 32;
+
 /// Number of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub i64);

@@ -10,7 +10,7 @@
 mod support;
 
 use fieldcrypt::{
-    MasterAccess, PurgeError, RecoveryKey, SlotError, SlotId, SlotKind, SlotSecret, UnlockError, Vault,
+    MasterAccess, PurgeError, RecoveryKey, SLOTS_MAX, SlotError, SlotId, SlotKind, SlotSecret, UnlockError, Vault,
 };
 use rusqlite::Connection;
 use secrecy::ExposeSecret as _;
@@ -270,4 +270,65 @@ fn the_scan_of_a_purge_finds_what_is_left() {
         f.vault.purge(&mut f.connection),
         Err(PurgeError::StillThere { places: 2, .. })
     ));
+}
+
+/// Two people change the same slot at once: whoever is told that it was done holds what opens it.
+#[test]
+fn of_two_who_change_a_slot_at_once_nobody_is_told_what_is_not_so() {
+    let mut f = fixture();
+    access(&f, 1)
+        .add_slot(&mut f.connection, &key_file(2), &new_slot("theirs"))
+        .expect("added");
+    let first = &std::sync::Barrier::new(2);
+    for round in 0..4_u8 {
+        let secrets = [round * 2, round * 2 + 1].map(|n| format!("a field password for tests, number {n}"));
+        let told: Vec<bool> = std::thread::scope(|scope| {
+            let changers: Vec<_> = secrets
+                .iter()
+                .map(|text| {
+                    let path = f.path.clone();
+                    scope.spawn(move || {
+                        let mut connection = open(&path);
+                        let access = MasterAccess::unlock(&connection, &key_file(2)).expect("unlocks");
+                        first.wait();
+                        let secret = SlotSecret::password(text);
+                        let added = access.change_slot(&mut connection, SlotId(1), &secret, &new_slot("new"));
+                        added.is_ok()
+                    })
+                })
+                .collect();
+            changers.into_iter().map(|changer| changer.join().expect("ends")).collect()
+        });
+        let opens: Vec<bool> = secrets
+            .iter()
+            .map(|text| opens_with(&f.connection, &SlotSecret::password(text)))
+            .collect();
+        assert!(opens.iter().filter(|opens| **opens).count() == 1, "{opens:?}");
+        for (told, opens) in told.iter().zip(&opens) {
+            assert!(*told || !opens, "one that opens was told to be refused");
+        }
+        assert!(told.iter().any(|told| *told), "one of the two is done");
+    }
+}
+
+/// Each slot could cost a key derivation before anything is checked.
+#[test]
+fn no_more_slots_are_tried_than_are_ever_made() {
+    let mut f = fixture();
+    let adding = access(&f, 1);
+    for n in 1..SLOTS_MAX {
+        let secret = key_file(u8::try_from(n).expect("few") + 1);
+        adding.add_slot(&mut f.connection, &secret, &new_slot("one more")).expect("added");
+    }
+    let refused = adding.add_slot(&mut f.connection, &key_file(99), &new_slot("too many"));
+    assert!(matches!(refused, Err(SlotError::NoRoom)), "{refused:?}");
+    assert!(opens_with(&f.connection, &key_file(3)), "control: as many as there may be");
+    f.connection
+        .execute_batch(
+            "INSERT INTO fieldcrypt_slots
+             SELECT -1, kind, label, kdf_iterations, salt, commitment, wrapped_master, created FROM fieldcrypt_slots WHERE id = 1",
+        )
+        .expect("an attacker's");
+    let unlocked = Vault::unlock(&f.connection, registry(), &key_file(3)).map(drop);
+    assert!(matches!(unlocked, Err(UnlockError::TooManySlots)), "{unlocked:?}");
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use authcore::Authority;
 use authcore::audit::event::AuditRecord;
+use axum::http::Uri;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -37,6 +38,14 @@ pub(crate) struct Hook {
     pub(crate) url: String,
     /// The sealed setting that holds the `Authorization` field.
     pub(crate) authorization: Option<String>,
+}
+
+impl Hook {
+    /// Who is told, without the path, which is a secret at some of them.
+    pub(crate) fn origin(&self) -> Option<String> {
+        let url: Uri = self.url.parse().ok()?;
+        Some(format!("{}://{}", url.scheme_str()?, url.authority()?))
+    }
 }
 
 /// The hooks of a running server. What waits when they are dropped is not told.

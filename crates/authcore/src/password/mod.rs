@@ -395,9 +395,9 @@ impl Passwords {
             })
             .await?
         {
-            Outcome::Stale => Err(ChangeError::Stale),
-            Outcome::Done | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
-                Ok(())
+            Outcome::Done => Ok(()),
+            Outcome::Stale | Outcome::NotFound | Outcome::Taken | Outcome::Expired | Outcome::Ended(_) => {
+                Err(ChangeError::Stale)
             }
         }
     }

@@ -105,7 +105,6 @@ impl NewSigningKey {
 /// A key in use.
 pub(crate) struct StoredSigningKey {
     pair: SigningPair,
-    public: VerifyingKey,
     created: WallTime,
     retired: Option<WallTime>,
 }
@@ -122,8 +121,7 @@ impl StoredSigningKey {
         let derived = SigningKey::from_bytes(seed).verifying_key();
         let fits = derived.as_bytes() == public && kid_of(&derived) == kid;
         fits.then(|| Self {
-            pair: SigningPair::from_seed(kid, seed, &derived),
-            public: derived,
+            pair: SigningPair::from_seed(kid, seed, derived),
             created,
             retired,
         })
@@ -136,7 +134,7 @@ impl StoredSigningKey {
             "use": "sig",
             "alg": "EdDSA",
             "kid": self.pair.kid.as_str(),
-            "x": BASE64URL_NOPAD.encode(self.public.as_bytes()),
+            "x": BASE64URL_NOPAD.encode(self.pair.public.as_bytes()),
         })
     }
 }

@@ -38,7 +38,9 @@ pub(super) fn write(
 ) -> Result<(), StoreError> {
     // The row key is part of what is sealed, so it must be known before the insert.
     let last = audit_chain::end(connection, vault)?;
-    let id = last.id + 1;
+    let id = last.id.checked_add(1).ok_or_else(|| {
+        StoreError::damaged(AUDIT_EVENT, last.id, "no number is left for the event after it")
+    })?;
     let kind = event.kind();
     let entry = AuditEntry {
         event,

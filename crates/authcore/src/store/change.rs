@@ -68,9 +68,11 @@ pub(crate) enum Change {
         keep: Option<SessionId>,
         reason: SessionEnd,
     },
+    /// Stale when the password changed since `expected_generation`.
     AddSigninToken {
         hash: HashedToken,
         record: SigninTokenRecord,
+        expected_generation: Option<u64>,
     },
     SpendOperationToken {
         jti: TokenId,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fieldcrypt::sqlite::FieldCheck;
-use fieldcrypt::{SlotInfo, SlotSecret, Vault};
+use fieldcrypt::{KeyInfo, SlotInfo, SlotSecret, Vault};
 
 use super::integrity::IntegrityOptions;
 use super::{
@@ -19,6 +19,8 @@ use crate::tls_keys::TlsCertificates;
 pub struct Inspection {
     /// Its key slots.
     pub slots: Vec<SlotInfo>,
+    /// The keys that seal, destroyed ones too.
+    pub keys: Vec<KeyInfo>,
     /// The highest wall time a server saw, if one ever wrote it down.
     pub highest_wall_time: Option<WallTime>,
     /// What is not as this program left it, in words; empty when the integrity seal holds and the file is sound.
@@ -47,6 +49,7 @@ pub(crate) fn inspect(
         throttle: throttle::load(&reading.connection, &reading.vault)?,
         tls: tls_keys::load(&reading.connection, &reading.vault)?.into(),
         slots: Vault::slots(&reading.connection)?,
+        keys: reading.vault.keys(),
         highest_wall_time: server_state::highest_wall_time(&reading.connection, &reading.vault)?,
         complaints: complaints(reading.checked)?,
     })

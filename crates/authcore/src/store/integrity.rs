@@ -11,7 +11,10 @@ use fieldcrypt::{
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{OpenError, StoreError, audit_chain, migrations, purge, sessions, signin_tokens};
+use super::{
+    OpenError, StoreError, audit_chain, migrations, purge, second_factor, server_state, sessions, signin_tokens,
+};
+use crate::clock::Clock;
 
 /// Every table of the migrations, and their history: who could take a step out of it would make the next start open the
 /// seal to run that step again.
@@ -170,6 +173,10 @@ impl Checked {
                     // In the transaction that accepts: killed in between, nothing was accepted and nobody is signed in by it.
                     sessions::delete_all(transaction)?;
                     signin_tokens::delete_all(transaction)?;
+                    // What was spent since stays spent, as after a restore: which codes were, nobody knows.
+                    let now = Clock::system().now().wall;
+                    let highest = server_state::highest_wall_time(transaction, vault)?;
+                    second_factor::put_back(transaction, vault, None, now.max(highest.unwrap_or(now)))?;
                 }
                 Ok(())
             })?;

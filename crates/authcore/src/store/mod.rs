@@ -17,6 +17,7 @@ pub(crate) mod change;
 mod change_counter;
 mod columns;
 mod error;
+mod in_the_way;
 mod inspect;
 mod integrity;
 mod load;
@@ -43,6 +44,7 @@ pub use audit_chain::{AuditBreak, AuditVerification};
 pub(crate) use audit_chain::{audit_head, verify_audit};
 pub use columns::{PLAIN_COLUMNS, sealed_columns};
 pub use error::StoreError;
+pub use in_the_way::InTheWay;
 pub use inspect::{Inspection, Verification};
 pub(crate) use inspect::{inspect, verify};
 pub use integrity::{IntegrityOptions, PROTECTED as PROTECTED_TABLES};
@@ -61,7 +63,7 @@ use fieldcrypt::sqlite::{ConnectionError, OpenMode, open_connection};
 use fieldcrypt::{
     CreateError, IntegrityError, NewVault, SecretKey, SlotSecret, UnlockError, Vault, WitnessError,
 };
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use crate::clock::WallTime;
 use crate::password::PasswordRecord;
@@ -132,43 +134,6 @@ pub enum OpenError {
     /// A first secret could not be made.
     #[error("the first keys could not be made: {0}")]
     FirstKeys(String),
-}
-
-/// What SQLite met, whatever it was doing at the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InTheWay {
-    /// The file is damaged, or no database at all: nothing that the program could be told would open it.
-    DamagedFile,
-    /// The disk is full, fails, or takes nothing.
-    Disk,
-    /// Another process has the lock.
-    Lock,
-}
-
-impl OpenError {
-    /// What was in the way, at the bottom of it: an error of the integrity check, say, may be one of the disk.
-    #[must_use]
-    pub fn in_the_way(&self) -> Option<InTheWay> {
-        match self {
-            Self::Unlock(UnlockError::NoVault) => return Some(InTheWay::DamagedFile),
-            Self::Store(StoreError::Full | StoreError::ReadOnly) => return Some(InTheWay::Disk),
-            Self::Store(StoreError::Busy) => return Some(InTheWay::Lock),
-            _ => {}
-        }
-        let first: &(dyn std::error::Error + 'static) = self;
-        let mut causes = std::iter::successors(Some(first), |error| error.source());
-        causes.find_map(|error| {
-            let said = error.downcast_ref::<rusqlite::ffi::Error>()?;
-            match said.code {
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(InTheWay::DamagedFile),
-                ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly => {
-                    Some(InTheWay::Disk)
-                }
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(InTheWay::Lock),
-                _ => None,
-            }
-        })
-    }
 }
 
 /// A database, open and unlocked.
@@ -290,34 +255,4 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
         path: path.to_owned(),
         source,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whatever_was_being_done_it_is_told_what_was_in_the_way() {
-        let sqlite = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        let rotating = |code| OpenError::from(fieldcrypt::RotationError::from(sqlite(code)));
-        let checking = |code| OpenError::from(IntegrityError::from(sqlite(code)));
-        for (code, met) in [
-            (rusqlite::ffi::SQLITE_CORRUPT, Some(InTheWay::DamagedFile)),
-            (rusqlite::ffi::SQLITE_NOTADB, Some(InTheWay::DamagedFile)),
-            (rusqlite::ffi::SQLITE_FULL, Some(InTheWay::Disk)),
-            (rusqlite::ffi::SQLITE_IOERR, Some(InTheWay::Disk)),
-            (rusqlite::ffi::SQLITE_READONLY, Some(InTheWay::Disk)),
-            (rusqlite::ffi::SQLITE_BUSY, Some(InTheWay::Lock)),
-            (rusqlite::ffi::SQLITE_ERROR, None),
-        ] {
-            assert_eq!(rotating(code).in_the_way(), met, "{code}");
-            assert_eq!(checking(code).in_the_way(), met, "{code}");
-            assert_eq!(
-                OpenError::from(StoreError::from(sqlite(code))).in_the_way(),
-                met,
-                "{code}"
-            );
-        }
-        assert_eq!(OpenError::from(IntegrityError::SealDamaged).in_the_way(), None);
-    }
 }

@@ -51,16 +51,7 @@ pub(super) fn insert(
     session: &Session,
     max_sessions: usize,
 ) -> Result<(), StoreError> {
-    if room.live.session_count() >= max_sessions
-        && let Some((oldest, _)) = room.live.sessions().into_iter().min_by_key(|(_, live)| {
-            (
-                live.session.remember == Remember::Remembered,
-                live.session.rotated,
-            )
-        })
-    {
-        end(connection, room, request, oldest, SessionEnd::Crowded)?;
-    }
+    make_room(connection, room, request, max_sessions)?;
     let sealed = room
         .vault
         .seal(SESSION, &RowKey::Blob(id.as_bytes()), &to_json(session)?)?;
@@ -81,6 +72,48 @@ pub(super) fn insert(
         Arc::new(LiveSession::new(session.clone(), 1, None)),
     ));
     Ok(())
+}
+
+/// Ends sessions until there is room for one more. What counts is the table: the view knows nothing of this commit yet.
+fn make_room(
+    connection: &Connection,
+    room: &mut Room<'_>,
+    request: &Request,
+    max_sessions: usize,
+) -> Result<(), StoreError> {
+    let stored: i64 = connection
+        .prepare_cached("SELECT count(*) FROM sessions")?
+        .query_row([], |row| row.get(0))?;
+    let stored = usize::try_from(stored).unwrap_or(usize::MAX);
+    let mut too_many = stored.saturating_add(1).saturating_sub(max_sessions);
+    if too_many == 0 {
+        return Ok(());
+    }
+    let mut known = room.live.sessions();
+    known.sort_by_key(|(_, live)| {
+        (
+            live.session.remember == Remember::Remembered,
+            live.session.rotated,
+        )
+    });
+    // After them those that came in this commit.
+    let ids: Vec<SessionId> = known.into_iter().map(|(id, _)| id).chain(ids(connection)?).collect();
+    for id in ids {
+        if too_many == 0 {
+            break;
+        }
+        if end(connection, room, request, id, SessionEnd::Crowded)? != Outcome::NotFound {
+            too_many -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn ids(connection: &Connection) -> Result<Vec<SessionId>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM sessions")?;
+    let ids = statement.query_map([], |row| row.get(0))?;
+    Ok(ids.map(|id| id.map(SessionId::from_bytes))
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Compare and swap: changes the row only if it is still the one that was decided on.

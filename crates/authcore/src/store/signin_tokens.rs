@@ -7,7 +7,7 @@ use super::apply::Room;
 use super::change::{Outcome, Request};
 use super::columns::SIGNIN_TOKEN;
 use super::load::{from_json, to_json};
-use super::{StoreError, audit, sessions};
+use super::{StoreError, audit, passwords, sessions};
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::clock::WallTime;
 use crate::ids::SessionId;
@@ -20,7 +20,12 @@ pub(super) fn insert(
     request: &Request,
     hash: &HashedToken,
     record: &SigninTokenRecord,
+    expected_generation: Option<u64>,
 ) -> Result<Outcome, StoreError> {
+    let current = passwords::generation(connection, room.vault)?;
+    if expected_generation.is_some_and(|expected| expected != current) {
+        return Ok(Outcome::Stale);
+    }
     put(connection, room, hash, record)?;
     audit::record(connection, room, request, AuditEvent::SigninTokenIssued)?;
     Ok(Outcome::Done)

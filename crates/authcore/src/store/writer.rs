@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fieldcrypt::Vault;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::apply::{Room, apply};
@@ -88,16 +88,20 @@ impl Store {
         rotate_signing_after: Option<Duration>,
     ) -> Result<(Self, Arc<Live>), OpenError> {
         let Opened {
-            connection,
+            mut connection,
             vault,
             guard,
         } = opened;
         let vault = Arc::new(vault);
         let counter = ChangeCounter::new(&connection)?;
-        if let Some(highest) = server_state::highest_wall_time(&connection, &vault)? {
+        // Another process may have rotated keys since it was opened: the keys and what they opened are of one state.
+        let transaction = connection.transaction().map_err(StoreError::from)?;
+        vault.reload_if_changed(&transaction).map_err(StoreError::from)?;
+        if let Some(highest) = server_state::highest_wall_time(&transaction, &vault)? {
             clock.raise_to(highest);
         }
-        let loaded = load::everything(&connection, &vault, clock.now().wall)?;
+        let loaded = load::everything(&transaction, &vault, clock.now().wall)?;
+        transaction.commit().map_err(StoreError::from)?;
         let live = Arc::new(Live::new(loaded));
         let stopped = Arc::new(AtomicBool::new(false));
         let counts = Arc::new(Counts::default());
@@ -120,7 +124,10 @@ impl Store {
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run(&requests))
+            .spawn(move || {
+                let _closing = ClosesOnPanic(Arc::clone(&writer.live));
+                writer.run(&requests);
+            })
             .map_err(|error| OpenError::FirstKeys(format!("the writer thread did not start: {error}")))?;
         let store = Self {
             queue,
@@ -206,6 +213,17 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.shutdown();
+    }
+}
+
+/// Without its writer a view would never hear of a revocation again.
+struct ClosesOnPanic(Arc<Live>);
+
+impl Drop for ClosesOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
     }
 }
 
@@ -312,11 +330,7 @@ impl Writer {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have rotated keys or ended sessions: take that in before anything is decided or sealed.
-        if self.counter.moved(&transaction)? {
-            take_in(&transaction, &self.vault, &self.live, &self.clock)
-                .inspect_err(|_| self.counter.forget())?;
-        }
+        catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut published = Vec::new();
         let now = self.clock.now();
@@ -361,6 +375,12 @@ impl Writer {
 
     fn idle(&mut self) {
         if self.stopped.load(Ordering::Relaxed) {
+            // Nothing is written, but what others end counts: also after a disk that failed once, and reads.
+            if self.lock_out.borrow().is_none()
+                && let Err(error @ StoreError::LockedOut(_)) = self.watch()
+            {
+                self.failed(&error);
+            }
             return;
         }
         if let Err(error) = self.watch().and_then(|()| self.sweep()) {
@@ -407,6 +427,7 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
         let mut room = Room {
             vault: &self.vault,
             live: &self.live,
@@ -442,13 +463,13 @@ impl Writer {
             return;
         }
         let now = self.clock.now().wall;
-        let vault = Arc::clone(&self.vault);
         let kept = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from);
         let kept = kept.and_then(|transaction| {
-            keep_books(&transaction, &vault, now)?;
+            catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
+            keep_books(&transaction, &self.vault, now)?;
             Ok(transaction.commit()?)
         });
         if let Err(error) = kept {
@@ -490,6 +511,21 @@ fn is_due(kept: Option<WallTime>, now: WallTime, every: Duration) -> bool {
 enum Next {
     Continue,
     Stop,
+}
+
+/// Another process may have rotated keys or ended sessions: that is taken in, in each transaction, before anything is decided,
+/// sealed or written in it.
+fn catch_up(
+    transaction: &Transaction<'_>,
+    counter: &mut ChangeCounter,
+    vault: &Vault,
+    live: &Live,
+    clock: &Clock,
+) -> Result<(), StoreError> {
+    if counter.moved(transaction)? {
+        take_in(transaction, vault, live, clock).inspect_err(|_| counter.forget())?;
+    }
+    Ok(())
 }
 
 fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {

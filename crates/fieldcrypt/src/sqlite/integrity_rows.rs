@@ -13,6 +13,26 @@ use crate::row_key::lp_onto;
 /// The crate's own tables that are always protected: an old slot or key put back must not let anybody in.
 pub(crate) const OWN_PROTECTED: [&str; 3] = ["fieldcrypt_install", "fieldcrypt_keys", "fieldcrypt_slots"];
 
+/// The two tables of the seal, which it cannot hold itself.
+const OWN_TABLES: [(&str, &str); 2] = [
+    (
+        "fieldcrypt_seal",
+        "(
+             id   INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+             seal BLOB    NOT NULL
+         ) STRICT",
+    ),
+    (
+        "fieldcrypt_row_marks",
+        "(
+             table_name TEXT NOT NULL,
+             row_key    BLOB NOT NULL,
+             mark       BLOB NOT NULL,
+             PRIMARY KEY (table_name, row_key)
+         ) STRICT, WITHOUT ROWID",
+    ),
+];
+
 impl IntegritySeal {
     /// Checks every row of every protected table, the schema, and the structure of the file. Writes nothing.
     ///
@@ -29,14 +49,21 @@ impl IntegritySeal {
 
     fn verify_snapshot(&self, connection: &Connection) -> Result<Verified, IntegrityError> {
         let state = self.read(connection)?;
+        let own_tables_altered = !own_tables_are_as_made(connection)?;
         let Some(schema) = state.schema else {
+            if own_tables_altered {
+                return Err(IntegrityError::Tampered(Report {
+                    schema_altered: true,
+                    ..Report::default()
+                }));
+            }
             return Ok(Verified {
                 counter: state.counter,
                 complete: false,
             });
         };
         let mut report = Report {
-            schema_altered: schema_digest(connection)? != schema,
+            schema_altered: own_tables_altered || schema_digest(connection)? != schema,
             structure: structure(connection)?,
             ..Report::default()
         };
@@ -85,24 +112,16 @@ impl IntegritySeal {
     /// When a protected table is not there or has no primary key; nothing was changed then, nor after any other error.
     pub fn rebuild(&self, connection: &Connection, floor: u64) -> Result<u64, IntegrityError> {
         atomically(connection, "IMMEDIATE", || {
-            connection.execute_batch(
-                "CREATE TABLE IF NOT EXISTS fieldcrypt_seal (
-                     id   INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-                     seal BLOB    NOT NULL
-                 ) STRICT;
-                 CREATE TABLE IF NOT EXISTS fieldcrypt_row_marks (
-                     table_name TEXT NOT NULL,
-                     row_key    BLOB NOT NULL,
-                     mark       BLOB NOT NULL,
-                     PRIMARY KEY (table_name, row_key)
-                 ) STRICT, WITHOUT ROWID;
-                 DELETE FROM fieldcrypt_row_marks;",
-            )?;
             let before = match self.read(connection) {
                 Ok(state) => state.counter,
                 Err(IntegrityError::NoSeal | IntegrityError::SealDamaged) => 0,
                 Err(error) => return Err(error),
             };
+            // As they are made here, whatever somebody made of them.
+            for (name, columns) in OWN_TABLES {
+                connection
+                    .execute_batch(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} {columns};"))?;
+            }
             let mut tables = Vec::with_capacity(self.tables.len());
             for table in &self.tables {
                 let layout = Layout::read(connection, table)?;
@@ -232,6 +251,23 @@ fn left_over_marks(
         }
     }
     Ok(())
+}
+
+/// Whether the seal's own tables are those made here, but for white space: with a constraint of their own they could swallow
+/// every later change of the seal, and keep its counter where it was.
+fn own_tables_are_as_made(connection: &Connection) -> rusqlite::Result<bool> {
+    let words = |sql: &str| sql.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut made = connection.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    let mut indexes = connection.prepare(
+        "SELECT 1 FROM main.sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL",
+    )?;
+    for (name, columns) in OWN_TABLES {
+        let sql: String = made.query_row([name], |row| row.get(0))?;
+        if words(&sql) != words(&format!("CREATE TABLE {name} {columns}")) || indexes.exists([name])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// SHA-256 of every table, index, view and trigger of the file. Without it, whoever writes the file could add a

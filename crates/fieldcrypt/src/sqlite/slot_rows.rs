@@ -7,7 +7,7 @@ use crate::error::{SlotError, UnlockError};
 use crate::kdf::KdfParams;
 use crate::random;
 use crate::secret::SecretKey;
-use crate::slot::{self, NewSlot, OpenedSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
+use crate::slot::{self, NewSlot, SLOTS_MAX, OpenedSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
 
 /// Bytes of salt (NIST SP 800-132 section 5.1 asks for at least 16).
 const SALT: usize = 32;
@@ -162,6 +162,9 @@ pub(super) fn read(connection: &Connection, table: Table, which: Which) -> Resul
     let mut rows = statement.query((only, of_kind))?;
     let mut slots = Vec::new();
     while let Some(row) = rows.next()? {
+        if slots.len() == SLOTS_MAX {
+            return Err(UnlockError::TooManySlots);
+        }
         let id = SlotId(row.get(0)?);
         let kind = kind(id, &row.get::<_, String>(1)?)?;
         slots.push(Row {
@@ -217,8 +220,9 @@ pub(super) fn next_id(connection: &Connection) -> rusqlite::Result<SlotId> {
     Ok(SlotId(highest.unwrap_or(0).saturating_add(1)))
 }
 
-pub(super) fn count(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT count(*) FROM fieldcrypt_slots", [], |row| row.get(0))
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<usize> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM fieldcrypt_slots", [], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 pub(super) fn delete(connection: &Connection, table: Table, id: Option<SlotId>) -> rusqlite::Result<usize> {

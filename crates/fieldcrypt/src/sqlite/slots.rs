@@ -18,7 +18,7 @@ use crate::column::ColumnRegistry;
 use crate::error::{KeyringError, SlotError, UnlockError};
 use crate::keyring::Keyring;
 use crate::secret::SecretKey;
-use crate::slot::{NewSlot, SlotId, SlotSecret};
+use crate::slot::{NewSlot, SLOTS_MAX, SlotId, SlotSecret};
 
 /// What a new master key did to the slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +175,7 @@ impl MasterAccess {
         slot_rows::delete(&transaction, Table::NewSlot, None)?;
         let id = match replaced {
             Some(id) => id,
+            None if slot_rows::count(&transaction)? >= SLOTS_MAX => return Err(SlotError::NoRoom),
             None => slot_rows::next_id(&transaction)?,
         };
         slot_rows::insert(
@@ -189,14 +190,18 @@ impl MasterAccess {
         )?;
         transaction.commit()?;
 
-        read_back(connection, |reader| {
+        let key = read_back(connection, |reader| {
             let rows = slot_rows::read(reader, Table::NewSlot, Which::One(id))?;
             let key = rows.first().and_then(|row| row.key(secret));
             let key = key.ok_or(SlotError::Unproven { slot: id })?;
-            prove(reader, Table::NewSlot, id, &key, &self.install_id)
+            prove(reader, Table::NewSlot, id, &key, &self.install_id)?;
+            Ok(key)
         })?;
 
         let transaction = self.begin(connection)?;
+        // Another process may have put a slot of its own in that place meanwhile, which nobody has proven.
+        prove(&transaction, Table::NewSlot, id, &key, &self.install_id)
+            .map_err(|_| SlotError::Unproven { slot: id })?;
         if let Some(old) = replaced {
             note_slot(&transaction, old)?;
             slot_rows::delete(&transaction, Table::Slots, Some(old))?;

@@ -282,6 +282,31 @@ fn a_changed_schema_is_refused() {
     }
 }
 
+/// With a constraint of its own the seal's table would swallow every later change, and its counter stand still.
+#[test]
+fn a_changed_table_of_the_seal_is_refused_and_accepted_only_as_it_was_made() {
+    for attack in [
+        "ALTER TABLE fieldcrypt_seal RENAME TO kept;
+         CREATE TABLE fieldcrypt_seal (
+             id INTEGER NOT NULL PRIMARY KEY, seal BLOB NOT NULL,
+             held INTEGER AS (1) UNIQUE ON CONFLICT IGNORE
+         ) STRICT;
+         INSERT INTO fieldcrypt_seal (id, seal) SELECT id, seal FROM kept;
+         DROP TABLE kept",
+        "ALTER TABLE fieldcrypt_row_marks ADD COLUMN extra TEXT",
+        "CREATE UNIQUE INDEX fieldcrypt_marks ON fieldcrypt_row_marks (mark)",
+    ] {
+        let database = Database::new();
+        let attacker = database.attacker();
+        attacker.execute_batch(attack).expect("attacks");
+        let found = report(database.seal.verify(&attacker), attack);
+        assert!(found.schema_altered, "{attack}: {found}");
+        database.seal.rebuild(&attacker, 0).expect("the operator accepts it");
+        let verified = database.seal.verify(&attacker);
+        assert!(verified.is_ok(), "{attack}: {verified:?}");
+    }
+}
+
 /// A row left out of an index is there for a full pass and not there for a look-up.
 #[test]
 fn an_index_that_disagrees_with_its_table_is_refused() {

@@ -209,9 +209,10 @@ pub(super) struct Token {
     /// A file with the access password, or - for standard input [default: it is asked for]
     #[arg(long, value_name = "PATH")]
     pub(super) password_file: Option<PathBuf>,
-    /// While the second factor is on: a code of the app, or a recovery code [default: it is asked for]
-    #[arg(long, value_name = "CODE")]
-    pub(super) one_time_code: Option<String>,
+    /// While the second factor is on: a file with a code of the app, or a recovery code, or - for standard input [default: it
+    /// is asked for]
+    #[arg(long, value_name = "PATH")]
+    pub(super) one_time_code_file: Option<PathBuf>,
     /// Where the server is [default: the address it listens on]
     #[arg(long, value_name = "BASE")]
     url: Option<String>,

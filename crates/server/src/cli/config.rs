@@ -7,6 +7,7 @@ use super::context::Context;
 use super::exit::Failure;
 use super::output::Column;
 use crate::gate::application::{Application, PathRule};
+use crate::hooks::Hook;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -14,13 +15,21 @@ pub(super) enum Command {
     Check,
 }
 
-const APPLICATIONS: [Column; 6] = [
+const APPLICATIONS: [Column; 7] = [
     Column::new("APPLICATION", "Name"),
     Column::new("HOSTS", "Hosts"),
     Column::new("UPSTREAM", "Upstream"),
+    Column::new("UPSTREAM CA", "UpstreamCa"),
     Column::new("OPEN", "Open"),
     Column::new("CLOSED", "Closed"),
     Column::new("HEADERS", "Headers"),
+];
+
+const HOOKS: [Column; 4] = [
+    Column::new("HOOK", "Name"),
+    Column::new("EVENTS", "Events"),
+    Column::new("TELLS", "Tells"),
+    Column::new("AUTHORIZATION", "Authorization"),
 ];
 
 const COLUMNS: [Column; 3] = [
@@ -40,17 +49,27 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
                     "Source": effective.source.to_string(),
                 })
             });
+            let file = config.file.as_ref().map(|path| path.display().to_string());
+            let field_password = config.field_password.to_string();
+            let places = format!(
+                "configuration file  {}\nfield password      {field_password}",
+                file.as_deref().unwrap_or("none")
+            );
             let json = json!({
-                "File": config.file.as_ref().map(|path| path.display().to_string()),
-                "FieldPassword": config.field_password.to_string(),
+                "File": file,
+                "FieldPassword": field_password,
                 "Values": values.collect::<Vec<_>>(),
                 "Applications": config.applications.0.iter().map(application).collect::<Vec<_>>(),
+                "Hooks": config.hooks.iter().map(hook).collect::<Vec<_>>(),
             });
             let mut lists: Vec<(&str, &[Column])> = vec![("Values", &COLUMNS)];
             if !config.applications.0.is_empty() {
                 lists.push(("Applications", &APPLICATIONS));
             }
-            context.output.lists(&json, &lists, "")
+            if !config.hooks.is_empty() {
+                lists.push(("Hooks", &HOOKS));
+            }
+            context.output.lists(&json, &lists, &places)
         }
     }
 }
@@ -72,5 +91,14 @@ fn application(application: &Application) -> Value {
         "Open": texts(&application.open),
         "Closed": texts(&application.closed),
         "Headers": headers.collect::<Vec<_>>(),
+    })
+}
+
+fn hook(hook: &Hook) -> Value {
+    json!({
+        "Name": hook.name,
+        "Events": hook.events,
+        "Tells": hook.origin(),
+        "Authorization": hook.authorization,
     })
 }

@@ -70,6 +70,19 @@ impl Failure {
         Self::new(exit, with_causes(error))
     }
 
+    /// The same, where SQLite met something that stands before what was being done: it is seen to, and then tried again.
+    fn in_the_way(error: &(dyn Error + 'static)) -> Option<Self> {
+        let (exit, hint) = match InTheWay::of(error)? {
+            InTheWay::DamagedFile => (
+                Exit::Data,
+                "the file is damaged: keep a copy of it as it is, and restore a backup",
+            ),
+            InTheWay::Disk => (Exit::Io, "make room on the disk, or see to it, and try again"),
+            InTheWay::Lock => (Exit::TryLater, "let the other process end, then try again"),
+        };
+        Some(Self::of(exit, error).hint(hint))
+    }
+
     pub(super) fn details(self, details: serde_json::Value) -> Self {
         Self {
             details: Some(details),
@@ -279,18 +292,8 @@ impl From<KeeperError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        match error.in_the_way() {
-            Some(InTheWay::DamagedFile) => {
-                return Self::of(Exit::Data, &error)
-                    .hint("the file is damaged: keep a copy of it as it is, and restore a backup");
-            }
-            Some(InTheWay::Disk) => {
-                return Self::of(Exit::Io, &error).hint("make room on the disk, or see to it, and try again");
-            }
-            Some(InTheWay::Lock) => {
-                return Self::of(Exit::TryLater, &error).hint("let the other process end, then try again");
-            }
-            None => {}
+        if let Some(failure) = Self::in_the_way(&error) {
+            return failure;
         }
         let exit = match &error {
             OpenError::Missing { .. } => {
@@ -384,14 +387,19 @@ impl From<CreateAccessKeyError> for Failure {
 
 impl From<RotationFailed> for Failure {
     fn from(error: RotationFailed) -> Self {
-        match &error {
+        if let Some(failure) = Self::in_the_way(&error) {
+            return failure;
+        }
+        match error {
             RotationFailed::Slot(_) => Self::of(Exit::Data, &error).hint("nothing was changed"),
             RotationFailed::Step(RotationError::NothingToAbort) => Self::of(Exit::Data, &error)
                 .hint("nothing was changed; postern keys rotate --status shows what is under way"),
-            RotationFailed::Open(_) => Self::of(Exit::Data, &error),
+            RotationFailed::Open(inner) => (*inner).into(),
+            RotationFailed::Keyring(_) => {
+                Self::of(Exit::Data, &error).hint("keep a copy of the files as they are, and restore a backup")
+            }
             RotationFailed::Step(_)
             | RotationFailed::Purge(_)
-            | RotationFailed::Keyring(_)
             | RotationFailed::Store(_)
             | RotationFailed::Database(_) => Self::of(Exit::TryLater, &error)
                 .hint("nothing is lost; run the command again: it goes on where it stands"),
@@ -401,6 +409,11 @@ impl From<RotationFailed> for Failure {
 
 impl From<SlotChangeError> for Failure {
     fn from(error: SlotChangeError) -> Self {
+        if let SlotChangeError::Slot(_) = &error
+            && let Some(failure) = Self::in_the_way(&error)
+        {
+            return failure;
+        }
         match &error {
             SlotChangeError::Slot(_) => Self::of(Exit::Data, &error).hint("nothing was changed"),
             SlotChangeError::NotNoted(_) | SlotChangeError::NotPurged(_) => Self::of(Exit::TryLater, &error)
@@ -448,10 +461,13 @@ impl From<BackupError> for Failure {
             ),
             BackupError::Read(_) => (Exit::Io, "look at the disk that it lies on"),
         };
-        if let BackupError::Database(inner) = &error
-            && let OpenError::Snapshot(_) = inner.as_ref()
-        {
-            return Self::of(Exit::TryLater, &error).hint("let the other process end, then try again");
+        if let BackupError::Database(inner) = &error {
+            if let Some(failure) = Self::in_the_way(inner.as_ref()) {
+                return failure;
+            }
+            if let OpenError::Snapshot(_) = inner.as_ref() {
+                return Self::of(Exit::TryLater, &error).hint("let the other process end, then try again");
+            }
         }
         Self::of(exit, &error).hint(hint)
     }
@@ -496,7 +512,10 @@ impl From<OneUseError> for Failure {
     }
 }
 
-const fn of_store(error: &StoreError) -> Exit {
+fn of_store(error: &StoreError) -> Exit {
+    if let Some(failure) = Failure::in_the_way(error) {
+        return failure.exit;
+    }
     match error {
         StoreError::Full | StoreError::ReadOnly | StoreError::Stopped | StoreError::Sqlite(_) => Exit::Io,
         StoreError::Busy => Exit::TryLater,

@@ -6,7 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
-use crate::config::secret_file;
+use crate::config::secret_file::{self, typed};
 
 /// How often a typed secret is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum Asked {
 /// The field password of an existing database, from the person; `None` when there is none to ask.
 pub(super) fn field_password() -> io::Result<Option<Zeroizing<String>>> {
     if io::stdin().is_terminal() {
-        ask("Field password").map(Some)
+        typed("field password").map(Some)
     } else {
         Ok(None)
     }
@@ -37,7 +37,7 @@ pub(super) fn secret(
     asked: Asked,
 ) -> Result<Zeroizing<String>, Failure> {
     if let Some(path) = file {
-        return Ok(secret_file::text(path)?);
+        return Ok(secret_file::text(path, what)?);
     }
     if !io::stdin().is_terminal() {
         let failure = Failure::new(
@@ -49,19 +49,15 @@ pub(super) fn secret(
         )));
     }
     let failed = |error| Failure::new(Exit::Io, format!("the {what} could not be asked for: {error}"));
-    let mut capital = what.to_owned();
-    if let Some(first) = capital.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    let typed = ask(&capital).map_err(failed)?;
-    if asked == Asked::Twice && *ask("Again").map_err(failed)? != *typed {
+    let once = typed(what).map_err(failed)?;
+    if asked == Asked::Twice && *typed("again").map_err(failed)? != *once {
         let failure = Failure::new(Exit::Data, format!("the {what} was not the same both times"));
         return Err(failure.hint("nothing was changed"));
     }
-    if typed.is_empty() {
+    if once.is_empty() {
         return Err(Failure::new(Exit::Data, format!("the {what} is empty")).hint("nothing was changed"));
     }
-    Ok(typed)
+    Ok(once)
 }
 
 /// Whether there is a person to ask.
@@ -91,14 +87,9 @@ pub(super) fn yes(question: &str) -> Result<bool, Failure> {
 /// # Errors
 /// When the terminal does not answer.
 pub(super) fn or_nothing(what: &str) -> Result<Option<Zeroizing<String>>, Failure> {
-    let typed = ask(what).map_err(|error| {
+    let once = typed(what).map_err(|error| {
         let text = format!("a secret could not be asked for: {error}");
         Failure::new(Exit::Io, text).hint("nothing was changed")
     })?;
-    Ok(Some(typed).filter(|typed| !typed.is_empty()))
-}
-
-/// Without echo.
-fn ask(what: &str) -> io::Result<Zeroizing<String>> {
-    rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new)
+    Ok(Some(once).filter(|typed| !typed.is_empty()))
 }

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::prompt::{self, Asked};
 use super::tls::authority_certificate;
+use crate::config::secret_file;
 
 pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
     let base = context.config.local_url();
@@ -46,10 +47,13 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
         let body = answer.body_mut().read_json().unwrap_or_default();
         Ok((answer.status().as_u16(), body))
     };
-    let (mut status, mut body) = sign_in(arguments.one_time_code.as_deref())?;
-    if status == 401 && needs_code(&body) && arguments.one_time_code.is_none() && prompt::somebody_is_there()
-    {
-        let code = prompt::or_nothing("One-time code")?;
+    let code_file = arguments.one_time_code_file.as_deref();
+    let code = code_file
+        .map(|path| secret_file::text(path, "one-time code"))
+        .transpose()?;
+    let (mut status, mut body) = sign_in(code.as_ref().map(|code| code.as_str()))?;
+    if status == 401 && needs_code(&body) && code.is_none() && prompt::somebody_is_there() {
+        let code = prompt::or_nothing("one-time code")?;
         (status, body) = sign_in(code.as_ref().map(|code| code.as_str()))?;
     }
     match (status, body.get("AccessToken").and_then(Value::as_str)) {
@@ -63,7 +67,7 @@ pub(super) fn run(context: &Context, arguments: &Token) -> Result<(), Failure> {
                 Exit::Permission,
                 text.unwrap_or("a one-time code is needed").to_lowercase(),
             )
-            .hint("give a code of the authenticator app, or a recovery code, with --one-time-code"))
+            .hint("give a code of the authenticator app, or a recovery code, with --one-time-code-file PATH, or - for standard input"))
         }
         (401, _) => Err(Failure::new(Exit::Permission, "the access password is wrong")),
         (429, _) => Err(Failure::new(

@@ -96,7 +96,7 @@ impl FieldPassword {
     pub(crate) fn open(&self, ask: Ask) -> Result<Opener, FieldPasswordError> {
         match self {
             Self::Given(given) => given.read(),
-            Self::Fallback(path) if path.exists() => Ok(Opener::password(secret_file::text(path)?)),
+            Self::Fallback(path) if path.exists() => Ok(Opener::password(secret_file::text(path, "field password")?)),
             Self::Fallback(path) => match ask().map_err(FieldPasswordError::Asking)? {
                 Some(text) => Ok(Opener::password(text)),
                 None => Err(FieldPasswordError::Missing { path: path.clone() }),
@@ -118,7 +118,7 @@ impl FieldPassword {
         }
         let opener = match self {
             Self::Given(given) => given.read()?,
-            Self::Fallback(path) => Opener::password(secret_file::text(path)?),
+            Self::Fallback(path) => Opener::password(secret_file::text(path, "field password")?),
         };
         match &opener.password {
             Some(text) if text.chars().count() < FIELD_PASSWORD_MINIMUM => {
@@ -198,7 +198,7 @@ impl Opener {
 impl Given {
     fn read(&self) -> Result<Opener, FieldPasswordError> {
         match self {
-            Self::File(path) | Self::Pipe(path) => Ok(Opener::password(secret_file::text(path)?)),
+            Self::File(path) | Self::Pipe(path) => Ok(Opener::password(secret_file::text(path, "field password")?)),
             Self::KeyFile(path) => {
                 let bytes = secret_file::bytes(path)?;
                 let secret = SlotSecret::key_file(bytes.to_vec());
@@ -210,7 +210,7 @@ impl Given {
                     })
             }
             Self::RecoveryKey(path) => {
-                let key = RecoveryKey::parse(&secret_file::text(path)?);
+                let key = RecoveryKey::parse(&secret_file::text(path, "recovery key")?);
                 let key = key.map_err(|source| FieldPasswordError::RecoveryKey { source })?;
                 Ok(Opener::key(SlotSecret::recovery_key(key)))
             }

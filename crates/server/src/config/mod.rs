@@ -371,18 +371,14 @@ fn signing_key_age(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it is an hour or more, such as 90d".to_owned())
 }
 
-/// The one source that was given, or the file that the first start makes.
+/// The one source that was given, or the file that the first start makes. Another slot's secret is for when what is configured
+/// opens nothing any more, and so stands before it.
 fn field_password(
     flags: &Flags,
     environment: &Environment,
     layers: &Layers,
 ) -> Result<FieldPassword, ConfigError> {
-    let credential = environment
-        .path("CREDENTIALS_DIRECTORY")
-        .map(|folder| folder.join("field-password"))
-        .filter(|path| path.exists());
-    let command = layers.optional("field_password_command", |text| Ok(text.to_owned()))?;
-    let sources = [
+    let by_flag = one_of([
         (
             "--field-password-file",
             flags.field_password_file.clone().map(Given::File),
@@ -392,6 +388,17 @@ fn field_password(
             "--recovery-key-file",
             flags.recovery_key_file.clone().map(Given::RecoveryKey),
         ),
+    ])?;
+    if let Some((_, given @ (Given::KeyFile(_) | Given::RecoveryKey(_)))) = by_flag {
+        return Ok(FieldPassword::Given(given));
+    }
+    let credential = environment
+        .path("CREDENTIALS_DIRECTORY")
+        .map(|folder| folder.join("field-password"))
+        .filter(|path| path.exists());
+    let command = layers.optional("field_password_command", |text| Ok(text.to_owned()))?;
+    let given = one_of([
+        ("--field-password-file", by_flag.map(|(_, given)| given)),
         (
             "$CREDENTIALS_DIRECTORY/field-password",
             credential.map(Given::File),
@@ -413,17 +420,26 @@ fn field_password(
                 .map(Given::Pipe),
         ),
         ("field_password_command", command.map(Given::Command)),
-    ];
+    ])?;
+    match given {
+        Some((_, given)) => Ok(FieldPassword::Given(given)),
+        None => environment
+            .xdg("XDG_CONFIG_HOME", ".config")
+            .map(|folder| FieldPassword::Fallback(folder.join("field-password")))
+            .ok_or(ConfigError::NoPlace("the field password")),
+    }
+}
+
+/// The source that gives one, and what it gives; two at once would leave it open which is meant.
+fn one_of<const N: usize>(
+    sources: [(&'static str, Option<Given>); N],
+) -> Result<Option<(&'static str, Given)>, ConfigError> {
     let mut given = sources
         .into_iter()
         .filter_map(|(source, given)| Some((source, given?)));
     match (given.next(), given.next()) {
         (Some((one, _)), Some((other, _))) => Err(ConfigError::TwoSecrets { one, other }),
-        (Some((_, given)), None) => Ok(FieldPassword::Given(given)),
-        (None, _) => environment
-            .xdg("XDG_CONFIG_HOME", ".config")
-            .map(|folder| FieldPassword::Fallback(folder.join("field-password")))
-            .ok_or(ConfigError::NoPlace("the field password")),
+        (first, _) => Ok(first),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files that hold one secret: closed to others, bounded, read into memory that is wiped.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -72,21 +72,40 @@ pub(crate) fn bytes_up_to(path: &Path, maximum: usize) -> Result<Zeroizing<Vec<u
     Ok(bytes)
 }
 
-/// The text of a file, or of standard input for `-`, without one trailing line end.
+/// The text of a file, or of standard input for `-`, without one trailing line end. A person at a terminal is asked for it by
+/// that name.
 ///
 /// # Errors
 /// See [`SecretFileError`].
-pub(crate) fn text(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
-    let bytes = bytes(path)?;
-    let text = line(&bytes).ok_or_else(|| SecretFileError::NotText {
-        path: path.to_owned(),
-    })?;
+pub(crate) fn text(path: &Path, what: &str) -> Result<Zeroizing<String>, SecretFileError> {
+    let text = if path.as_os_str() == STANDARD_INPUT && io::stdin().is_terminal() {
+        typed(what).map_err(|source| SecretFileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?
+    } else {
+        line(&bytes(path)?).ok_or_else(|| SecretFileError::NotText {
+            path: path.to_owned(),
+        })?
+    };
     if text.is_empty() {
         return Err(SecretFileError::Empty {
             path: path.to_owned(),
         });
     }
     Ok(text)
+}
+
+/// A secret that the person at the terminal types, without echo.
+///
+/// # Errors
+/// When the terminal does not answer.
+pub(crate) fn typed(what: &str) -> io::Result<Zeroizing<String>> {
+    let mut capital = what.to_owned();
+    if let Some(first) = capital.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    rpassword::prompt_password(format!("{capital}: ")).map(Zeroizing::new)
 }
 
 /// Bytes as text without one trailing line end; `None` when they are not UTF-8.
@@ -148,7 +167,7 @@ mod tests {
         let path = folder.path().join("secret");
         std::fs::write(&path, content).expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
-        text(&path).map(|text| text.as_str().to_owned())
+        text(&path, "secret").map(|text| text.as_str().to_owned())
     }
 
     #[test]

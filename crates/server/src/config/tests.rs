@@ -203,6 +203,36 @@ fn a_field_password_given_twice_is_refused_and_both_sources_are_named() {
     ));
 }
 
+/// A unit or a container always configures one: who lost it opens another slot all the same.
+#[test]
+fn another_slots_secret_stands_before_what_is_configured() {
+    let configured = [
+        HOME,
+        ("POSTERN_FIELD_PASSWORD_FILE", "/k"),
+        ("POSTERN_KEY_FILE", "/x"),
+    ];
+    let other = Flags {
+        recovery_key_file: Some("-".into()),
+        ..Flags::default()
+    };
+    let config = load(&other, &configured, "field_password_command = \"pass\"").expect("read");
+    assert!(matches!(
+        config.field_password,
+        FieldPassword::Given(Given::RecoveryKey(_))
+    ));
+    let both = Flags {
+        key_file: Some("/y".into()),
+        ..other
+    };
+    let said = load(&both, &[HOME], "").expect_err("two").to_string();
+    assert!(said.contains("--key-file") && said.contains("--recovery-key-file"), "{said}");
+    let doubled = Flags {
+        field_password_file: Some("/p".into()),
+        ..Flags::default()
+    };
+    assert!(load(&doubled, &configured[..2], "").is_err(), "control: of two field passwords neither");
+}
+
 #[test]
 fn the_url_names_a_host_and_the_scheme() {
     let text = "url = \"https://door.example.org/\"\nhosts = [\"nas.lan\"]";

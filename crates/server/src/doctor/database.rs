@@ -3,7 +3,7 @@
 use authcore::{Authority, Clock, Inspection, OpenError};
 use fieldcrypt::UnlockError;
 
-use super::{Finding, clock, throttle, tls};
+use super::{Finding, clock, data_key, throttle, tls};
 use crate::causes::with_causes;
 use crate::config::Config;
 use crate::config::data_dir::DataDir;
@@ -71,6 +71,7 @@ fn of(config: &Config, inspection: &Inspection) -> Vec<Finding> {
             "keep a copy of the files as they are; restore a backup, or take it as it is with postern serve --accept-tampered",
         ));
     }
+    findings.extend(data_key::of(&inspection.keys));
     findings.push(throttle::of(
         &inspection.throttle.status(Clock::system().now().wall),
     ));

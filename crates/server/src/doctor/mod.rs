@@ -2,6 +2,7 @@
 
 mod backup;
 mod clock;
+mod data_key;
 mod database;
 mod files;
 mod sandbox;
@@ -94,6 +95,7 @@ pub(crate) fn examine_running(config: &Config, in_force: &InForce, authority: &A
     let mut findings = around_the_database(config);
     findings.push(sandbox::of(in_force));
     findings.push(database::of_running(authority));
+    findings.extend(data_key::of(&authority.sealing_keys()));
     findings.push(throttle::of(&authority.passwords().throttle_status()));
     findings.push(clock::examine(Some(authority.clock().now().wall)));
     backup::examine(config, &mut findings);

@@ -4,7 +4,6 @@ use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use signature::Verifier as _;
 
 use super::*;
 
@@ -12,8 +11,8 @@ const ISSUER: &str = "urn:postern:00112233445566778899aabbccddeeff";
 const NOW: WallTime = WallTime::from_unix_ms(1_800_000_000_000);
 
 fn verifies(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    Ed25519Verifier::new(&DecodingKey::from_ed_der(public))
-        .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+    <&[u8; 32]>::try_from(public)
+        .is_ok_and(|bytes| VerifyingKey::from_bytes(bytes).is_ok_and(|key| holds(&key, message, signature)))
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -68,7 +67,7 @@ impl Forger {
     fn new() -> Self {
         let key = SigningKey::from_bytes(&[7; 32]);
         let kid = crate::signing_keys::kid_of(&key.verifying_key());
-        let pair = SigningPair::from_seed(kid, &[7; 32], &key.verifying_key());
+        let pair = SigningPair::from_seed(kid, &[7; 32], key.verifying_key());
         Self { key, pair }
     }
 

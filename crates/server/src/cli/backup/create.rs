@@ -86,7 +86,8 @@ fn sealed_to(
         return Ok(SealedTo::Recipients(arguments.recipient.clone()));
     }
     if let Some(path) = &arguments.passphrase_file {
-        return Ok(SealedTo::Passphrase(secret(&secret_file::text(path)?)));
+        let passphrase = secret_file::text(path, "passphrase of the backup")?;
+        return Ok(SealedTo::Passphrase(secret(&passphrase)));
     }
     context.default_sealed_to(field_password)
 }

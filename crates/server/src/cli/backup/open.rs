@@ -72,7 +72,7 @@ pub(super) fn openers(
         return Ok((identities, secrets));
     }
     let passphrase = match (&with.passphrase_file, text) {
-        (Some(path), _) => secret_file::text(path)?,
+        (Some(path), _) => secret_file::text(path, "passphrase of the backup")?,
         (None, Some(text)) => text,
         (None, None) => prompt::secret(None, "passphrase of the backup", "--passphrase-file", Asked::Once)?,
     };
