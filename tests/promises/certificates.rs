@@ -220,10 +220,11 @@ impl Client {
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let (target, reply) = (request.split(' ').nth(1), wire::parse(text.as_bytes()));
+        let host = request.lines().find_map(|line| line.strip_prefix("Host: "));
         let seen = Seen {
             tls: true,
             target: target.unwrap_or_default(),
-            host: "",
+            host: host.unwrap_or_default(),
             status: reply.status,
             headers: &reply.headers,
         };

@@ -1,6 +1,10 @@
 //! An evil application replays everything it received: at the sign-in host, at another application, after the sign-out.
 
-use e2e_support::wire::exchange;
+use e2e_support::wire::{Upstream, exchange, parse};
+use serde_json::{Value, json};
+
+use crate::certificates::Client;
+use crate::owner::PASSWORD;
 
 use super::house::{Browser, Front, House, ONE, TWO};
 
@@ -63,7 +67,7 @@ fn whatever_it_replays_opens_nothing() {
             "POST",
             "/api/v1/auth/refresh",
             &[("cookie", &gate.replace("postern-gate", "__Host-postern-refresh"))],
-            &serde_json::Value::Null,
+            &Value::Null,
         );
         assert_eq!(as_refresh.status, 401);
         house.sign_out(&held);
@@ -82,7 +86,7 @@ fn a_code_works_once_and_only_in_the_browser_that_was_challenged() {
         browser.keep(ONE, &challenge);
         let location = challenge.header("location").expect("a location");
         let (_, state) = location.split_once("&state=").expect("a state");
-        let body = serde_json::json!({ "To": format!("http://{ONE}/"), "State": state });
+        let body = json!({ "To": format!("http://{ONE}/"), "State": state });
         let bearer = held.bearer();
         let answer = house.postern.send(
             "POST",
@@ -127,7 +131,7 @@ fn a_browser_is_sent_to_configured_applications_only() {
     let bearer = held.bearer();
     let state = "A".repeat(43);
     let hand_off = |to: &str| {
-        let body = serde_json::json!({ "To": to, "State": state });
+        let body = json!({ "To": to, "State": state });
         house.postern.send(
             "POST",
             "/api/v1/gate/handoff",
@@ -196,4 +200,74 @@ fn a_browser_is_sent_to_configured_applications_only() {
         &[("Host", house.postern.address())],
     );
     assert_eq!(page.status, 400);
+}
+
+/// Whoever is on the way has a code that goes in clear text, and with a state of their own from the application's TLS it would let
+/// them in there.
+#[test]
+fn under_tls_no_code_goes_to_an_application_in_clear_text() {
+    let own = [("POSTERN_TLS_SELF_SIGNED", "true")];
+    let upstream = Upstream::start();
+    let house = House::start_before_with(&upstream.address, "", &own);
+    let exported = house.postern.run_with(&["tls", "export-ca"], &own);
+    let client = Client::trusting(&String::from_utf8(exported.stdout).expect("text"));
+    let here = house.postern.address();
+    let asks = |method: &str, host: &str, target: &str, fields: &[(&str, &str)], body: &str| {
+        let length = body.len().to_string();
+        let own = [
+            ("Host", host),
+            ("Connection", "close"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", length.as_str()),
+        ];
+        let fields: String = own
+            .iter()
+            .chain(fields)
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request = format!("{method} {target} HTTP/1.1\r\n{fields}\r\n{body}");
+        let name = host.split(':').next().unwrap_or_default();
+        parse(
+            client
+                .send(here, name, &request)
+                .expect("trusted")
+                .text
+                .as_bytes(),
+        )
+    };
+    let text = |body: &str, name: &str| {
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        body[name].as_str().expect(name).to_owned()
+    };
+    let password = json!({ "Password": PASSWORD }).to_string();
+    let signed_in = asks("POST", here, "/api/v1/auth/login", &[], &password);
+    let bearer = format!("Bearer {}", text(&signed_in.body, "AccessToken"));
+
+    let challenge = asks("GET", ONE, "/", &[("Accept", "text/html")], "");
+    let location = challenge.header("location").expect("a location");
+    let (_, state) = location.split_once("&state=").expect("a state");
+    let hand_off = |to: &str| {
+        let body = json!({ "To": to, "State": state }).to_string();
+        let credential = [("Authorization", bearer.as_str())];
+        asks("POST", here, "/api/v1/gate/handoff", &credential, &body)
+    };
+    let good = hand_off("https://one.test/");
+    assert_eq!(good.status, 200, "control");
+    assert_eq!(hand_off("http://one.test/").status, 400);
+    // Who is known is sent on without a question.
+    let known = good.cookies().concat();
+    let opens = |to: &str| {
+        let target = format!("/gate/handoff?to={to}&state={state}");
+        asks("GET", here, &target, &[("Cookie", &known)], "").status
+    };
+    assert_eq!(opens("https%3A%2F%2Fone.test%2F"), 302, "control");
+    assert_eq!(opens("http%3A%2F%2Fone.test%2F"), 400);
+
+    let accept = text(&good.body, "Location");
+    let accept = accept.strip_prefix("https://one.test").expect("its own host");
+    let comes_with = |cookie: &str| asks("GET", ONE, accept, &[("Cookie", cookie)], "").status;
+    let of_tls = challenge.cookies().concat();
+    let plain = of_tls.strip_prefix("__Host-").expect("a cookie of TLS");
+    assert_eq!(comes_with(plain), 400, "a state of plain HTTP");
+    assert_eq!(comes_with(&of_tls), 302, "control: that spent nothing");
 }

@@ -6,6 +6,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::decision::is_plain_beside_tls;
 use super::request::split_url;
 use crate::app::App;
 use crate::http::config::Scheme;
@@ -42,7 +43,8 @@ pub(crate) async fn accept(
     let Some(code) = query.value("code").and_then(HandoffCode::parse) else {
         return Ok(not_good());
     };
-    for scheme in [Scheme::Https, Scheme::Http] {
+    let schemes = [Scheme::Https, Scheme::Http].into_iter();
+    for scheme in schemes.filter(|scheme| !is_plain_beside_tls(*scheme, app.config.scheme)) {
         let own = match scheme {
             Scheme::Https => 443,
             Scheme::Http => 80,

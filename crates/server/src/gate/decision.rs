@@ -48,6 +48,12 @@ pub(crate) enum Forbidden {
     OutOfScope,
 }
 
+/// Whether an application is reached in clear text where the sign-in host is not: no request passes there, and no code goes there,
+/// since whoever is on the way would have it.
+pub(crate) const fn is_plain_beside_tls(application: Scheme, sign_in: Scheme) -> bool {
+    matches!((application, sign_in), (Scheme::Http, Scheme::Https))
+}
+
 /// Decides. `sign_in` is how browsers reach the sign-in host.
 pub(crate) fn decide(
     request: &GateRequest<'_>,
@@ -58,7 +64,7 @@ pub(crate) fn decide(
     let Some(application) = application else {
         return GateDecision::Forbid(Forbidden::NoApplication);
     };
-    if (sign_in, request.scheme) == (Scheme::Https, Scheme::Http) {
+    if is_plain_beside_tls(request.scheme, sign_in) {
         return GateDecision::Forbid(Forbidden::PlainHttp);
     }
     let access = match application.access(request.method, &request.target) {

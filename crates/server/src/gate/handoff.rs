@@ -15,9 +15,10 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ACCEPT_PATH;
+use super::decision::is_plain_beside_tls;
 use super::path::Target;
 use super::request::{split_url, url};
-use super::{ACCEPT_PATH, Gate};
 use crate::app::App;
 use crate::http::cookies::gate::{self, Form};
 use crate::http::error::{Credential, HttpError};
@@ -106,7 +107,7 @@ pub(crate) async fn page(
         query.value("to").unwrap_or_default(),
         query.value("state").unwrap_or_default(),
     );
-    let destination = destination(&app.gate, to)?;
+    let destination = destination(&app, to)?;
     mark(state)?;
     let form = own_form(&app, &host);
     let cookie = gate::read(&headers, &form.cookie_name()).ok().flatten();
@@ -143,14 +144,18 @@ struct Destination {
 }
 
 /// `400` for every address that is not one of a configured application, in the spelling this server writes itself: whatever
-/// a browser makes of `//evil`, `/\evil` or `https:evil` is none (oauth2-proxy CVE-2020-4037, CVE-2020-5233).
-fn destination(gate: &Gate, to: &str) -> Result<Destination, HttpError> {
+/// a browser makes of `//evil`, `/\evil` or `https:evil` is none (oauth2-proxy CVE-2020-4037, CVE-2020-5233). Nor is one in clear
+/// text beside TLS.
+fn destination(app: &App, to: &str) -> Result<Destination, HttpError> {
     let malformed = || HttpError::malformed("that is no address of an application behind this gate");
     let (scheme, host, target) = split_url(to).ok_or_else(malformed)?;
     let target = Target::parse(target)
         .filter(Target::stays_on_its_host)
         .ok_or_else(malformed)?;
-    gate.applications.of(&host).ok_or_else(malformed)?;
+    app.gate.applications.of(&host).ok_or_else(malformed)?;
+    if is_plain_beside_tls(scheme, app.config.scheme) {
+        return Err(malformed());
+    }
     Ok(Destination {
         scheme,
         target: target.text.to_owned(),
@@ -165,7 +170,7 @@ fn mark(text: &str) -> Result<BrowserStateMark, HttpError> {
 
 /// A code, in the address that takes it.
 fn way_on(app: &App, session: SessionId, to: &str, state: &str) -> Result<String, HttpError> {
-    let to = destination(&app.gate, to)?;
+    let to = destination(app, to)?;
     let code = app
         .authority
         .gate()
