@@ -4,6 +4,7 @@
 use e2e_support::proxies::Kind;
 use e2e_support::wire::exchange_bytes;
 
+use super::by_hand::{answers, application};
 use super::house::{Browser, Front, House, ONE, TWO};
 
 #[path = "../../../crates/server/src/gate/forgeries/mod.rs"]
@@ -60,6 +61,69 @@ fn nobody_passes(house: &House, at: &str, names: &Names<'_>, front: &str) {
         // `OPTIONS *` and hosts that it does not know Caddy answers itself.
         let own = matches!(kind, Trick::Host | Trick::Framing);
         assert!(own || !(200..300).contains(&reply.status), "{shown}: {reply:?}");
+    }
+}
+
+/// h2c smuggling (CWE-444). The corpus has it too; here is an application that takes it.
+#[test]
+fn on_an_open_path_no_other_protocol_is_tunnelled_past_the_rules() {
+    let (address, told) = application(|head, mut reader| {
+        let head = head.to_ascii_lowercase();
+        let protocol = head.lines().find_map(|line| line.strip_prefix("upgrade: "));
+        let answer = match protocol {
+            None => "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            // The key is RFC 6455's own (section 1.3).
+            Some(protocol) => format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\
+                 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+            ),
+        };
+        answers(&mut reader, &answer);
+    });
+    let house = House::start_before(&address);
+    let asks = |at: &str, protocols: &[&str]| {
+        let socket = [
+            ("Connection", "Upgrade, close"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let protocols = protocols.iter().map(|protocol| ("Upgrade", *protocol));
+        let forged: Vec<_> = socket.into_iter().chain(protocols).collect();
+        let reply = exchange_bytes(at, &request("GET", "/public", ONE, &forged));
+        (reply.status, told.try_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(
+        asks(&address, &["h2c"]).0,
+        101,
+        "control: the application takes it"
+    );
+    let untold = house.altered_door(Kind::Nginx, "one", |recipe| {
+        let line = "proxy_set_header Upgrade $http_upgrade;";
+        recipe.replacen(line, "proxy_set_header Upgrade \"\";", 1)
+    });
+    let (status, heard) = asks(&untold.address, &["h2c"]);
+    assert_eq!((status, heard.len()), (101, 1), "control: Postern is not told");
+    for front in Front::ALL {
+        let door = house.doors(front).one;
+        for protocol in ["websocket", "WebSocket"] {
+            let (status, heard) = asks(&door.address, &[protocol]);
+            assert_eq!((status, heard.len()), (101, 1), "control: {front:?} {protocol}");
+        }
+        for protocol in ["h2c", "H2C", "websocket, h2c", "h2c, websocket", "TLS/1.0"] {
+            let (status, heard) = asks(&door.address, &[protocol]);
+            assert!(
+                matches!(status, 400 | 500) && heard.is_empty(),
+                "{front:?} {protocol}: {status} {heard:?}"
+            );
+        }
+        // Of two some take the first, and it is all that anybody hears of.
+        for doubled in [["websocket", "h2c"], ["h2c", "websocket"]] {
+            let (_, heard) = asks(&door.address, &doubled);
+            assert!(
+                !heard.concat().to_ascii_lowercase().contains("h2c"),
+                "{front:?} {doubled:?}: {heard:?}"
+            );
+        }
     }
 }
 

@@ -245,15 +245,15 @@ fn events_arrive_one_by_one_and_end_with_the_session() {
 #[test]
 fn a_tunnel_carries_bytes_both_ways_and_ends_with_its_session() {
     let (address, told) = application(|head, mut reader| {
-        if !head.contains("upgrade: echo") {
+        if !head.contains("upgrade: websocket") {
             let _ = reader
                 .get_mut()
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             return;
         }
-        let _ = reader
-            .get_mut()
-            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        let _ = reader.get_mut().write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
         let mut line = String::new();
         while matches!(reader.read_line(&mut line), Ok(1..)) {
             let _ = reader.get_mut().write_all(line.as_bytes());
@@ -263,7 +263,7 @@ fn a_tunnel_carries_bytes_both_ways_and_ends_with_its_session() {
     let (house, held, cookies) = signed_in_before(&address);
     let opening = |cookies: &str| {
         format!(
-            "GET /socket HTTP/1.1\r\nHost: {ONE}\r\nConnection: Upgrade\r\nUpgrade: echo\r\nCookie: {cookies}\r\n\r\n"
+            "GET /socket HTTP/1.1\r\nHost: {ONE}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: {cookies}\r\n\r\n"
         )
     };
     while told.try_recv().is_ok() {}

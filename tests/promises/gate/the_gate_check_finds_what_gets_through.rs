@@ -3,6 +3,7 @@
 use e2e_support::proxies::Kind;
 use serde_json::Value;
 
+use super::by_hand;
 use super::gate_check::{application, checks, key};
 use super::house::House;
 
@@ -231,4 +232,25 @@ fn an_applications_own_error_is_a_finding() {
         let leaks = checks(&house, "http://one.test/admin", &door.address, &[]).leaks();
         assert_eq!(leaks, ["GET /metrics"], "{body}");
     }
+}
+
+#[test]
+fn another_protocol_on_an_open_path_is_a_finding() {
+    let (address, _told) = by_hand::application(|head, mut reader| {
+        let answer = if head.to_ascii_lowercase().contains("upgrade: h2c") {
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        } else {
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        };
+        by_hand::answers(&mut reader, answer);
+    });
+    let house = House::start_before(&address);
+    let tight = house.doors(Kind::Nginx).one;
+    checks(&house, "http://one.test/admin", &tight.address, &[]).is_tight();
+    let door = house.altered_door(Kind::Nginx, "one", |recipe| {
+        let line = "proxy_set_header Upgrade $http_upgrade;";
+        recipe.replacen(line, "proxy_set_header Upgrade \"\";", 1)
+    });
+    let leaks = checks(&house, "http://one.test/admin", &door.address, &[]).leaks();
+    assert_eq!(leaks, ["GET /public Connection Upgrade"]);
 }

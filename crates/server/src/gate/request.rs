@@ -27,6 +27,7 @@ const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Headers that decide something here or at an application, in the spelling with hyphens. One with underscores in its name is
 /// the same to CGI and WSGI (oauth2-proxy CVE-2025-64484, Traefik CVE-2026-39858, Caddy CVE-2026-52845).
@@ -66,7 +67,7 @@ pub(crate) enum Asker {
     Page,
     /// A script of a page, or a program: a redirect would come to it as a success.
     Script,
-    /// The opening of a web socket, or another upgrade.
+    /// The opening of a web socket.
     Socket,
 }
 
@@ -321,6 +322,14 @@ fn refuse_tricks(headers: &HeaderMap) -> Result<(), Unreadable> {
                 "the Connection header takes forwarded headers away",
             ));
         }
+    }
+    // In another protocol nobody is asked any more: HTTP/2, for one, carries requests ("h2c smuggling"; RFC 7540, section 3.2).
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let to_a_socket = protocols.all(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !to_a_socket || headers.contains_key(HTTP2_SETTINGS) {
+        return Err(Unreadable::Malformed(
+            "the request is to become another protocol, and only a web socket may",
+        ));
     }
     Ok(())
 }

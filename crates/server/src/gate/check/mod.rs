@@ -149,9 +149,11 @@ pub(crate) fn check(
         let passed = answers
             .as_deref()
             .map(|answers| check.refusals.passed(kind, &asked, answers));
+        // What is open is so to requests, and not to another protocol.
+        let is_no_request = passed.flatten().is_some_and(|answer| answer.status == 101);
         let outcome = match passed {
             Some(None) => Outcome::Refused,
-            _ if check.place.is_for_anybody(&asked) => Outcome::Open,
+            _ if check.place.is_for_anybody(&asked) && !is_no_request => Outcome::Open,
             passed => {
                 check
                     .report

@@ -104,7 +104,7 @@ impl Refusals {
 
 /// What the gate says to requests that it does not read; its other refusals are a type. The application may answer in JSON of the
 /// same shape, so the words count.
-const UNREADABLE: [&str; 17] = [
+const UNREADABLE: [&str; 18] = [
     "the path has dot segments, backslashes or other things that no client sends",
     "the path could be read in two ways, and one of them may be closed",
     "the request does not name exactly one host",
@@ -119,6 +119,7 @@ const UNREADABLE: [&str; 17] = [
     "a forwarded header is there twice",
     "a header comes with underscores in its name, which some applications read as another",
     "the Connection header takes forwarded headers away",
+    "the request is to become another protocol, and only a web socket may",
     "two access keys came at once",
     "the gate's cookie is there twice",
     "a header with a credential is there twice",

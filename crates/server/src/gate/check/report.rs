@@ -8,13 +8,14 @@ use super::Asked;
 use super::answer::Answer;
 use crate::gate::forgeries::{Forgery, Kind, Sent};
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Path,
     Kind::Unasked,
     Kind::Method,
     Kind::Forwarded,
     Kind::Identity,
     Kind::HopByHop,
+    Kind::Upgrade,
     Kind::Credential,
     Kind::Host,
     Kind::Framing,
@@ -175,6 +176,7 @@ const fn name(kind: Kind) -> &'static str {
         Kind::Forwarded => "where it goes and comes from",
         Kind::Identity => "who asks",
         Kind::HopByHop => "headers that take others away",
+        Kind::Upgrade => "other protocols",
         Kind::Credential => "credentials that are none",
         Kind::Host => "hosts",
         Kind::Framing => "framing",
@@ -201,6 +203,10 @@ const fn mend(kind: Kind) -> &'static str {
         }
         Kind::HopByHop => {
             "the proxy lets the client take headers away that Postern goes by: update it, and compare with postern gate recipe"
+        }
+        Kind::Upgrade => {
+            "the proxy lets the client speak another protocol to the application, in which Postern is asked nothing: pass Upgrade on \
+             to Postern, or none but websocket to the application, as postern gate recipe does"
         }
         Kind::Credential => "something before Postern takes these credentials: let Postern alone decide",
         Kind::Host => {

@@ -80,7 +80,7 @@ pub(super) const METHODS: (&str, [(&str, &str); 6]) = (
 pub(super) type Fields = &'static [(&'static str, &'static str)];
 
 /// Sent with GET for `{kept}`.
-pub(super) const HEADERS: [(Kind, &str, &[Fields]); 11] = [
+pub(super) const HEADERS: [(Kind, &str, &[Fields]); 10] = [
     (
         Kind::Forwarded,
         OWN_WORD,
@@ -190,16 +190,25 @@ pub(super) const HEADERS: [(Kind, &str, &[Fields]); 11] = [
         ],
     ),
     (
-        Kind::HopByHop,
-        "h2c smuggling (CWE-444)",
-        &[&[("Upgrade", "websocket"), ("Connection", "upgrade, close")]],
-    ),
-    (
         Kind::Method,
         "hyper RUSTSEC-2020-0008",
         &[&[("Content-Length", "0"), ("Expect", "100-continue")]],
     ),
 ];
+
+/// Sent with GET for `{open}`: behind the change nobody would be asked, so that it is open to nobody. The second is for applications
+/// that do not mind what is missing, behind proxies that take the rest away.
+pub(super) const UPGRADES: (&str, [Fields; 2]) = (
+    "h2c smuggling (CWE-444)",
+    [
+        &[
+            ("Connection", "Upgrade, HTTP2-Settings, close"),
+            ("Upgrade", "h2c"),
+            ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+        ],
+        &[("Connection", "Upgrade, close"), ("Upgrade", "h2c")],
+    ],
+);
 
 /// Sent in `Host` with GET for `{open}`: what is open there is open nowhere else.
 pub(super) const HOSTS: [&str; 6] = [

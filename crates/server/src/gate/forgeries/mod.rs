@@ -5,7 +5,7 @@
 
 mod corpus;
 
-use corpus::{BYTES, Fields, HEADERS, HOSTS, MALFORMED, METHODS, SPELLINGS, TARGETS, UNASKED};
+use corpus::{BYTES, Fields, HEADERS, HOSTS, MALFORMED, METHODS, SPELLINGS, TARGETS, UNASKED, UPGRADES};
 
 /// What a forgery plays on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Identity,
     /// Headers that take others away on their way.
     HopByHop,
+    /// Changes to another protocol, in which nobody is asked.
+    Upgrade,
     /// Credentials that are none.
     Credential,
     /// Hosts that are not the application's, or another spelling of it.
@@ -108,6 +110,9 @@ pub(crate) fn forgeries(names: &Names<'_>) -> Vec<Forgery> {
         for fields in forged {
             add(kind, after, "GET", "{kept}", "{host}", fields);
         }
+    }
+    for fields in UPGRADES.1 {
+        add(Kind::Upgrade, UPGRADES.0, "GET", "{open}", "{host}", fields);
     }
     for host in HOSTS {
         add(Kind::Host, "CWE-644", "GET", "{open}", host, &[]);

@@ -218,6 +218,34 @@ fn headers_that_differ_have_a_twin_or_are_to_be_taken_away_are_refused() {
     assert!(check(&with(&HONEST, "connection", "close")).is_ok(), "control");
 }
 
+/// h2c smuggling (CWE-444): behind the change nobody is asked.
+#[test]
+fn a_request_becomes_a_web_socket_or_nothing_else() {
+    for protocol in ["websocket", "WebSocket"] {
+        let (.., asker) = check(&with(&HONEST, "upgrade", protocol)).expect(protocol);
+        assert_eq!(asker, Asker::Socket, "control");
+    }
+    for protocol in [
+        "h2c",
+        "",
+        "websocket, h2c",
+        "h2c, websocket",
+        "websocket/1",
+        "TLS/1.0",
+        "\u{e4}",
+    ] {
+        let mut doubled = with(&HONEST, "x-none", "x");
+        doubled.extend(["websocket", protocol].map(|field| ("upgrade".to_owned(), field.to_owned())));
+        for fields in [with(&HONEST, "upgrade", protocol), doubled] {
+            assert!(
+                matches!(check(&fields), Err(Unreadable::Malformed(_))),
+                "{fields:?}"
+            );
+        }
+    }
+    assert!(check(&with(&NGINX, "http2-settings", "AAMAAABkAAQAAP__")).is_err());
+}
+
 #[test]
 fn who_opened_an_address_is_told_from_scripts_and_sockets() {
     let page = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
@@ -272,7 +300,7 @@ proptest! {
         value in "[ -~]{0,40}",
     ) {
         let honest = read_from(PROXY, &HONEST);
-        let meant = ["upgrade", "accept", "connection", "sec-websocket-key"];
+        let meant = ["upgrade", "http2-settings", "accept", "connection", "sec-websocket-key"];
         let more: Vec<_> = names
             .iter()
             .filter(|name| !MEANT.contains(&name.as_str()) && !meant.contains(&name.as_str()))
