@@ -1,7 +1,8 @@
 //! Every answer of a server under test passes here, and each is held against what all of them promise: headers, cookies, redirects.
 //!
-//! Not looked over: a yes of `/gate/verify`, which goes to a proxy and to no browser; answers on applications' hosts, which may be the
-//! applications'; and the two bare refusals of the HTTP library, which reads no further and knows no header of ours.
+//! Not looked over: answers on applications' hosts, which may be the applications'; and the two bare refusals of the HTTP library, which
+//! reads no further and knows no header of ours. A yes of `/gate/verify` goes to a proxy and to no browser: only that it is not kept
+//! counts.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -82,6 +83,9 @@ pub fn fault(seen: &Seen<'_>) -> Option<String> {
     if is_not_looked_over(seen) {
         return None;
     }
+    if seen.target.starts_with("/gate/verify") && seen.status < 300 {
+        return may_be_kept(seen);
+    }
     headers_at_fault(seen)
         .or_else(|| content_at_fault(seen))
         .or_else(|| {
@@ -93,12 +97,11 @@ pub fn fault(seen: &Seen<'_>) -> Option<String> {
 fn is_not_looked_over(seen: &Seen<'_>) -> bool {
     let host = seen.host.rsplit_once(':').map_or(seen.host, |(name, _)| name);
     let ours = matches!(host, "" | "127.0.0.1" | "localhost") || seen.status == 421;
-    let a_yes = seen.target.starts_with("/gate/verify") && seen.status < 300;
     let bare = matches!(seen.status, 400 | 431)
         && seen.one("content-length") == Some("0")
         && seen.one("connection") == Some("close")
         && seen.headers.len() <= 3;
-    !ours || seen.status < 200 || a_yes || bare
+    !ours || seen.status < 200 || bare
 }
 
 impl Seen<'_> {
@@ -128,9 +131,9 @@ fn headers_at_fault(seen: &Seen<'_>) -> Option<String> {
         return Some("has another content-security-policy".to_owned());
     }
     let kept = seen.one("cache-control");
-    let may_be_kept = seen.status == 200 && kept.is_some_and(|kept| KEPT.contains(&kept));
-    if kept != Some("no-store") && !may_be_kept {
-        return Some("may be kept".to_owned());
+    let is_for_keeping = seen.status == 200 && kept.is_some_and(|kept| KEPT.contains(&kept));
+    if !is_for_keeping && let Some(fault) = may_be_kept(seen) {
+        return Some(fault);
     }
     let stays = seen.one("strict-transport-security");
     if stays != seen.tls.then_some("max-age=31536000") {
@@ -152,6 +155,10 @@ fn headers_at_fault(seen: &Seen<'_>) -> Option<String> {
         return Some("is a redirect of another kind".to_owned());
     }
     None
+}
+
+fn may_be_kept(seen: &Seen<'_>) -> Option<String> {
+    (seen.one("cache-control") != Some("no-store")).then(|| "may be kept".to_owned())
 }
 
 fn content_at_fault(seen: &Seen<'_>) -> Option<String> {
@@ -246,6 +253,25 @@ mod tests {
             status,
             headers,
         })
+    }
+
+    #[test]
+    fn a_yes_to_a_proxy_is_not_kept_and_needs_no_more() {
+        let yes = |headers: &[(String, String)]| {
+            fault(&Seen {
+                tls: false,
+                target: "/gate/verify",
+                host: "127.0.0.1:8420",
+                status: 200,
+                headers,
+            })
+        };
+        let kept = |value: &str| vec![("cache-control".to_owned(), value.to_owned())];
+        assert_eq!(yes(&kept("no-store")), None);
+        let twice = [kept("no-store"), kept("no-store")].concat();
+        for headers in [vec![], kept("public, max-age=300"), twice] {
+            assert_eq!(yes(&headers).as_deref(), Some("may be kept"), "{headers:?}");
+        }
     }
 
     /// Control of every test of the suite.

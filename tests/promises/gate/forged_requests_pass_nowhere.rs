@@ -164,6 +164,30 @@ fn straight_at_the_gate_a_forgery_gets_400_or_401_and_an_open_path_nothing_more(
     assert!(tried > 100, "{tried}");
 }
 
+/// A site that keeps what it gets, whatever is said of it: the yes to the owner would be everybody's.
+#[test]
+fn a_yes_is_kept_in_no_cache_of_a_site() {
+    let house = House::start();
+    let held = house.login();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, off, expected) in [("kept", "", 200), ("not-kept", "proxy_cache off;", 302)] {
+        let cache = folder.path().join(name).display().to_string();
+        let door = house.altered_door(Kind::Nginx, "one", |recipe| {
+            assert_eq!(recipe.matches("proxy_cache off;").count(), 1, "{recipe}");
+            let keeps = "proxy_cache kept;\n    proxy_cache_valid 200 1m;\n    proxy_ignore_headers Cache-Control;\n    server_name ";
+            let site = recipe
+                .replace("proxy_cache off;", off)
+                .replacen("server_name ", keeps, 1);
+            format!("proxy_cache_path {cache} keys_zone=kept:1m;\n{site}")
+        });
+        let mut browser = Browser::default();
+        let _asked = browser.signs_in(&house, &door.address, ONE, "/", &held);
+        assert_eq!(browser.opens(&door.address, ONE, "/").status, 200, "control");
+        let stranger = Browser::default().opens(&door.address, ONE, "/");
+        assert_eq!(stranger.status, expected, "{name}: {stranger:?}");
+    }
+}
+
 /// authentik CVE-2023-36456, tinyauth's and others: whoever is not listed is refused, whatever it says and shows.
 #[test]
 fn a_proxy_that_is_not_listed_is_never_believed() {

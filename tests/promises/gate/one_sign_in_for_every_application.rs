@@ -46,6 +46,9 @@ fn round_trip(kind: Kind) {
     assert_eq!(received.one("remote-user"), "admin");
     assert_eq!(received.one("postern-session").len(), 32);
     assert_eq!(received.one("postern-assertion").split('.').count(), 3);
+    // What the gate says to the proxy of keeping its answer is for the proxy.
+    assert_eq!(inside.header("cache-control"), None);
+    assert!(received.all("cache-control").is_empty(), "{received:?}");
     assert!(
         received.all("cookie").iter().all(|field| field.is_empty()),
         "{received:?}"

@@ -196,8 +196,9 @@ impl AddedHeader {
     }
 }
 
-/// What an application gets is not changed in these: they frame the message or say where it goes.
-const FORBIDDEN: [&str; 14] = [
+/// What an application gets is not changed in these: they frame the message, say where it goes, or in an answer to a proxy how that is
+/// to take it.
+const FORBIDDEN: [&str; 15] = [
     "host",
     "cookie",
     "set-cookie",
@@ -212,6 +213,7 @@ const FORBIDDEN: [&str; 14] = [
     "forwarded",
     "postern-location",
     "www-authenticate",
+    "cache-control",
 ];
 
 /// One application.
@@ -409,6 +411,7 @@ pub(crate) mod tests {
             ("remote_user", "x"),
             ("Cookie", "x"),
             ("Host", "x"),
+            ("Cache-Control", "x"),
             ("X-A", "{other}"),
             ("X-A", "{secret.a"),
             ("X-A", ""),

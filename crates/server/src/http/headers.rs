@@ -25,7 +25,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[derive(Clone, Copy)]
 pub(crate) struct PageContent;
 
-/// Left on an answer that a proxy takes for a yes and shows to nobody: what a browser may do with it is no question.
+/// Left on an answer that a proxy takes for a yes and shows to nobody: what a browser may do with it is no question. That nobody keeps it
+/// is one: a yes out of a cache would be everybody's.
 #[derive(Clone, Copy)]
 pub(crate) struct ForAProxy;
 
@@ -48,6 +49,8 @@ const FIXED: [(HeaderName, &str); 6] = [
     ),
 ];
 
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+
 /// One year (OWASP ASVS 5.0, 3.4.1). Not for sub-domains: siblings on a home domain may have no TLS.
 const HSTS: &str = "max-age=31536000";
 
@@ -59,6 +62,7 @@ pub(crate) async fn on_every_response(
 ) -> Response {
     let mut response = next.run(request).await;
     if response.extensions().get::<ForAProxy>().is_some() {
+        response.headers_mut().insert(CACHE_CONTROL, NOT_KEPT);
         return response;
     }
     put(response.headers_mut(), config.scheme);
@@ -75,9 +79,7 @@ pub(crate) fn put(headers: &mut HeaderMap, scheme: Scheme) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // A handler may allow keeping (public keys do); who says nothing is not kept.
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(NOT_KEPT);
     match scheme {
         Scheme::Http => {}
         Scheme::Https => {
