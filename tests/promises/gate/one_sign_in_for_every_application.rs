@@ -1,10 +1,10 @@
 //! One sign-in, two root domains, no shared cookie; one sign-out closes both.
 
 use e2e_support::proxies::Kind;
-use e2e_support::wire::{Reply, exchange};
+use e2e_support::wire::{Reply, Upstream, exchange};
 use serde_json::{Value, json};
 
-use super::house::{Browser, Doors, House, ONE, TWO};
+use super::house::{Browser, Doors, Front, House, ONE, TWO};
 
 #[test]
 fn behind_nginx() {
@@ -184,6 +184,51 @@ fn scripts_and_sockets_get_401(doors: &Doors) {
         &[("Host", ONE), ("Accept", "text/html"), ("Content-Length", "0")],
     );
     assert_eq!(post.status, 401, "{post:?}");
+}
+
+#[test]
+fn what_an_application_is_given_comes_with_visitors_and_with_no_stranger() {
+    let upstream = Upstream::start();
+    let given = r#"headers = { Authorization = "Bearer {secret.two}", X-Upstream-User = "owner" }"#;
+    let house = House::start_before_with(&upstream.address, given, &[]);
+    let held = house.login();
+    for front in Front::ALL {
+        let door = house.doors(front).one;
+        let mut browser = Browser::default();
+        let _asked = browser.signs_in(&house, &door.address, ONE, "/", &held);
+        assert_eq!(browser.opens(&door.address, ONE, "/public").status, 200);
+        let received = upstream.take();
+        let received = received.first().expect("one");
+        assert_eq!(received.one("authorization"), "Bearer canary of the upstream");
+        assert_eq!(received.one("x-upstream-user"), "owner");
+
+        let own = [
+            ("Host", ONE),
+            ("Authorization", "Bearer forged"),
+            ("X-Upstream-User", "owner"),
+        ];
+        for fields in [&own[..1], &own] {
+            let reply = exchange(&door.address, "GET", "/public", fields);
+            assert_eq!(reply.status, 200, "{front:?} {reply:?}");
+            let received = upstream.take();
+            let received = received.first().expect("one");
+            assert_eq!(received.one("remote-user"), "anonymous");
+            for name in ["authorization", "x-upstream-user"] {
+                assert!(
+                    received.all(name).iter().all(|field| field.is_empty()),
+                    "{front:?} {fields:?}: {received:?}"
+                );
+            }
+        }
+        // The same to CGI; nginx takes it away by itself.
+        let twin = [("Host", ONE), ("X_Upstream_User", "owner")];
+        let reply = exchange(&door.address, "GET", "/public", &twin);
+        let received = upstream.take();
+        assert!(
+            !format!("{received:?}").contains("owner"),
+            "{front:?} {reply:?} {received:?}"
+        );
+    }
 }
 
 /// Traefik by its documentation; and what `302` and `401` carry.

@@ -246,6 +246,13 @@ impl Application {
         Ok(decoded)
     }
 
+    /// Whether it is configured to get a header that some applications take for one of that name: to CGI and WSGI hyphens are
+    /// underscores.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        self.headers.iter().any(|added| added.name.as_str() == name)
+    }
+
     fn access_to(&self, method: &str, path: &str) -> Access<'_> {
         let first = |rules: &'_ [PathRule], case| {
             rules

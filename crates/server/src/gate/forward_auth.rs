@@ -89,7 +89,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) application: &'a Application,
     /// As whom; nobody on an open path.
     pub(crate) visitor: Option<Visitor>,
-    /// What the application gets: every identity header, the headers it is configured to get, its own cookies and credentials.
+    /// What the application gets: every identity header, its own cookies and credentials, and with a visitor the headers it is
+    /// configured to get.
     pub(crate) headers: HeaderMap,
 }
 
@@ -123,6 +124,15 @@ pub(crate) fn judge<'a>(
     let (credential, handed_on) =
         credential::sort(request, headers).map_err(|unreadable| unreadable.into_error(headers))?;
     let application = app.gate.applications.of(&request.host);
+    let is_twin = |name: &HeaderName| {
+        name.as_str().contains('_')
+            && application.is_some_and(|application| application.is_given(name.as_str()))
+    };
+    if headers.keys().any(is_twin) {
+        return Err(HttpError::malformed(
+            "a header comes with underscores in its name, which some applications read as another",
+        ));
+    }
     let visitor = credential.and_then(|credential| visitor(app, credential, request));
     let decision = decision::decide(request, app.config.scheme, application, visitor.as_ref());
     app.metrics
@@ -196,6 +206,11 @@ fn handed_to(
         value.as_str().map(str::to_owned)
     };
     for added in &application.headers {
+        // It may be all that an application asks for, and so it is for visitors alone; a client's own is for nobody.
+        headers.remove(&added.name);
+        if visitor.is_none() {
+            continue;
+        }
         let value = added.value(reveal).map_err(|key| {
             tracing::error!(application = %application.name, setting = key, "a secret for an application is not set");
             NotFilled

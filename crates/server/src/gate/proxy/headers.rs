@@ -136,9 +136,7 @@ pub(super) fn to_application(
 /// Whether an application hears a header of that name from this server and from nobody else.
 fn is_told(name: &str, application: &Application) -> bool {
     // Some applications read one spelling for the other.
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    let mut added = application.headers.iter();
-    is_told_by_proxies(&name) || added.any(|added| added.name.as_str() == name)
+    is_told_by_proxies(&name.to_ascii_lowercase().replace('_', "-")) || application.is_given(name)
 }
 
 /// Fields after the body are sent if they are announced here, and no others are. Some applications read them as if they stood
