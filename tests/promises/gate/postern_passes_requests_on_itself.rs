@@ -35,6 +35,8 @@ fn one_sign_in_opens_both_applications_and_each_is_told_who_asks() {
     let received = received.first().expect("one");
     assert_eq!(received.line, "GET /a%20b?c=d HTTP/1.1");
     assert_eq!(received.one("remote-user"), "admin");
+    assert_eq!(received.one("postern-session").len(), 32, "control");
+    assert_eq!(received.one("postern-assertion").split('.').count(), 3, "control");
     assert_eq!(received.one("host"), ONE);
     assert_eq!(received.one("x-forwarded-host"), ONE);
     assert_eq!(received.one("x-forwarded-proto"), "http");
@@ -42,8 +44,12 @@ fn one_sign_in_opens_both_applications_and_each_is_told_who_asks() {
     assert!(received.all("cookie").is_empty(), "the gate's own");
     assert_eq!(browser.opens(&here, TWO, "/").status, 200);
     let received = house.upstream.take();
-    let token = received.first().expect("one").one("x-upstream-token").to_owned();
-    assert_eq!(token, "Token canary of the upstream");
+    let received = received.first().expect("one");
+    assert_eq!(received.one("x-upstream-token"), "Token canary of the upstream");
+    assert_eq!(received.one("remote-user"), "admin");
+    for name in ["postern-session", "postern-assertion"] {
+        assert!(received.all(name).is_empty(), "{name} was not asked for");
+    }
     assert_eq!(browser.opens(&here, ONE, "/closed").status, 401);
     house.sign_out(&held);
     assert_eq!(browser.opens(&here, ONE, "/").status, 302);

@@ -246,6 +246,11 @@ impl Application {
         Ok(decoded)
     }
 
+    /// Whether it gets a header of that name of what the gate answers: of those of identity only what it wants.
+    pub(crate) fn gets(&self, name: &str) -> bool {
+        IdentityHeader::from_name(name).is_none_or(|header| self.identity.contains(&header))
+    }
+
     /// Whether it is configured to get a header that some applications take for one of that name: to CGI and WSGI hyphens are
     /// underscores.
     pub(crate) fn is_given(&self, name: &str) -> bool {

@@ -89,8 +89,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) application: &'a Application,
     /// As whom; nobody on an open path.
     pub(crate) visitor: Option<Visitor>,
-    /// What the application gets: every identity header, its own cookies and credentials, and with a visitor the headers it is
-    /// configured to get.
+    /// What the application gets, if it [wants](Application::gets) it: every identity header, its own cookies and credentials, and with
+    /// a visitor the headers it is configured to get.
     pub(crate) headers: HeaderMap,
 }
 

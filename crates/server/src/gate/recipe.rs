@@ -99,7 +99,7 @@ impl Kitchen<'_> {
     /// All headers that a recipe writes over, the identity first.
     fn handed_on(&self) -> Vec<HandedOn> {
         let identity = IdentityHeader::ALL.into_iter().map(|header| {
-            if self.application.identity.contains(&header) {
+            if self.application.gets(header.name()) {
                 HandedOn::OfTheAnswer(header.name().to_owned())
             } else {
                 HandedOn::Never(header.name())

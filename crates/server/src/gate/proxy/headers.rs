@@ -60,7 +60,7 @@ fn without_one_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's headers the application's. `told` is what the gate has it told.
+/// Makes a client's headers the application's. `told` is what the gate answers, as a proxy would hear it.
 ///
 /// # Errors
 /// When the request went through here before.
@@ -102,7 +102,7 @@ pub(super) fn to_application(
     }
     announce_what_may_follow(headers, application)?;
     for (name, value) in told {
-        if let Some(name) = name {
+        if let Some(name) = name.filter(|name| application.gets(name.as_str())) {
             headers.insert(name, value);
         }
     }
