@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { launch, signIn, watch } from './browser.js';
+import { codeOf } from './authenticator.js';
+import { PHONE, launch, signIn, watch } from './browser.js';
 import { freePort, listening } from './ports.js';
 import { PASSWORD, PLAIN, Postern } from './postern.js';
 
@@ -202,6 +203,49 @@ describe('the gate', () => {
     assert.equal(await status('GET', '/team'), 401);
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByText('gate:two.localhost/team/app:GET').waitFor();
+    await done();
+  });
+
+  test('with the second factor on, a code is asked for after the password, and what was wrong is said', async () => {
+    const token = await postern.elsewhere();
+    const asks = (path, body) => postern.call('POST', `/api/v1/second-factor${path}`, { token, body });
+    const { Secret: secret } = (await asks('', { CurrentPassword: PASSWORD })).body;
+    const { RecoveryCodes: recovery } = (await asks('/confirm', { OneTimeCode: codeOf(secret) })).body;
+    const page = await context.newPage();
+    await page.setViewportSize(PHONE);
+    await page.goto(`${one}/`);
+    const password = page.getByLabel('Password', { exact: true });
+    const code = page.getByLabel('One-time code');
+    await password.fill('wrong wrong wrong wrong');
+    await password.press('Enter');
+    await page.getByText('That is not the password.').waitFor();
+    assert.ok(await code.isHidden(), 'a wrong password is told as without a second factor');
+    await password.fill(PASSWORD);
+    await password.press('Enter');
+    await code.waitFor();
+    assert.equal(await page.getByRole('alert').textContent(), '', 'the password was right');
+    assert.ok(await code.evaluate((input) => input === document.activeElement), 'it has the focus');
+    assert.equal(await code.getAttribute('autocomplete'), 'one-time-code');
+    assert.equal(await code.getAttribute('inputmode'), 'numeric');
+    await page.keyboard.type('12345');
+    await page.keyboard.press('Enter');
+    await page.getByText('The one-time code is wrong').waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it fits a telephone');
+    await code.fill(codeOf(secret, 1));
+    await page.keyboard.press('Enter');
+    await inside(page);
+
+    // The day the telephone is lost; in a browser that nobody signed in with.
+    const other = await (await browser.newContext()).newPage();
+    await other.goto(`${two}/`);
+    await other.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await other.keyboard.press('Enter');
+    await other.getByRole('button', { name: 'Use a recovery code' }).click();
+    await other.getByLabel('Recovery code').fill(recovery[0]);
+    await other.keyboard.press('Enter');
+    await inside(other);
+    await other.context().close();
+    postern.run(['second-factor', 'off']);
     await done();
   });
 });

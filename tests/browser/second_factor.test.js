@@ -1,28 +1,13 @@
 // The second factor from its setting up to its end: scanned, confirmed, asked for at the door and before what is dangerous.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
+import { codeOf } from './authenticator.js';
 import { PHONE, launch, signIn, watch } from './browser.js';
 import { PASSWORD, Postern } from './postern.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-
-function base32(text) {
-  const bits = [...text].map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  return Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-}
-
-/** The code of RFC 6238 at this step, or `ahead` of it. */
-function codeOf(secret, ahead = 0) {
-  const count = Buffer.alloc(8);
-  count.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead));
-  const sum = createHmac('sha1', base32(secret)).update(count).digest();
-  const number = sum.readUInt32BE(sum.at(-1) & 15) & 0x7fff_ffff;
-  return String(number % 1_000_000).padStart(6, '0');
-}
 
 /** Nobody is shut out by how it looks: no breach of an accessibility rule, and nothing wider than a telephone. */
 async function check(page, name) {

@@ -89,22 +89,62 @@ async function goOn(token) {
   return true;
 }
 
+// A code of the app or a recovery code, in the words of the sign-in page.
+const OF_APP = {
+  label: 'One-time code',
+  hint: 'Six digits, from your authenticator app.',
+  inputMode: 'numeric',
+  autocomplete: 'one-time-code',
+  turn: 'Use a recovery code',
+};
+const RECOVERY = {
+  label: 'Recovery code',
+  hint: 'One of the ten that you put away. Each works once.',
+  inputMode: 'text',
+  autocomplete: 'off',
+  turn: 'Use a code of the app',
+};
+let kindOfCode = OF_APP;
+// Until the form is shown again: a code that is sent twice is wrong the second time.
+let busy = false;
+
+/** The field for a code, empty, where one is asked for. */
+function askForCode(asked) {
+  const { label, hint, inputMode, autocomplete, turn } = kindOfCode;
+  element('second').hidden = !asked;
+  element('code-label').textContent = label;
+  element('code-hint').textContent = hint;
+  element('code-turn').textContent = turn;
+  Object.assign(element('code'), { value: '', required: asked, inputMode, autocomplete });
+}
+
+const isCodeAsked = () => !element('second').hidden;
+
 function showForm(problem) {
+  busy = false;
   element('status').hidden = true;
   element('form').hidden = false;
   element('problem').textContent = problem;
-  element('password').focus();
+  element(isCodeAsked() ? 'code' : 'password').focus();
 }
 
 async function signIn() {
   const remembered = element('remember').checked;
+  const code = isCodeAsked() ? element('code').value : undefined;
   const response = await post('/api/v1/auth/login', {
     Password: element('password').value,
     RememberMe: remembered,
+    OneTimeCode: code,
   });
   if (!response.ok) {
     const wait = response.headers.get('Retry-After');
-    const text = response.status === 401 ? 'That is not the password.' : (await response.json()).Error;
+    const { Error: told, Needs: needs } = await response.json();
+    let text = told;
+    if (response.status === 401) {
+      askForCode(needs === 'OneTimeCode');
+      if (!needs) text = 'That is not the password.';
+      else text = code ? `${told}.` : '';
+    }
     showForm(wait ? `${text}; try again in ${wait} s.` : text);
     return;
   }
@@ -115,7 +155,15 @@ const explain = (error) => showForm(error instanceof TypeError ? 'The server doe
 
 element('form').addEventListener('submit', (event) => {
   event.preventDefault();
+  if (busy) return;
+  busy = true;
   signIn().catch(explain);
+});
+
+element('code-turn').addEventListener('click', () => {
+  kindOfCode = kindOfCode === OF_APP ? RECOVERY : OF_APP;
+  askForCode(true);
+  showForm('');
 });
 
 findSession()
