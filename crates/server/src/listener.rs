@@ -4,8 +4,10 @@
 //! may take to say what it wants. An attacker who only opens sockets must not starve those who use theirs (L-cases of
 //! the threat model, A9).
 
+mod followed;
 mod transport;
 
+pub(crate) use followed::{Flow, Followed};
 pub(crate) use transport::Transport;
 
 use std::convert::Infallible;
@@ -360,4 +362,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

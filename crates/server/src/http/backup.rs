@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use authcore::{Authority, Operation};
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -23,6 +24,7 @@ use crate::http::error_body::ErrorBody;
 use crate::http::extract::bearer::bearer;
 use crate::http::extract::client_address::RequestClient;
 use crate::http::extract::json::{NoMembers, OptionalJson};
+use crate::listener::{Followed, Line};
 
 /// Bytes of one piece of the answer.
 const PIECE: usize = 64 * 1024;
@@ -40,6 +42,7 @@ const PIECE: usize = 64 * 1024;
 pub(crate) async fn create(
     State(app): State<App>,
     RequestClient(client): RequestClient,
+    line: Option<Extension<Line>>,
     headers: HeaderMap,
     OptionalJson(NoMembers {}): OptionalJson<NoMembers>,
 ) -> Result<Response, HttpError> {
@@ -58,7 +61,14 @@ pub(crate) async fn create(
         (CONTENT_DISPOSITION, name),
         (CONTENT_LENGTH, length.to_string()),
     ];
-    Ok((headers, Body::new(Spooled { file })).into_response())
+    let Extension(line) = line.ok_or(HttpError::Internal)?;
+    Ok((headers, download(file, line)).into_response())
+}
+
+/// However long it takes, as long as it is taken.
+fn download(file: File, line: Line) -> Body {
+    let body = Body::new(Spooled { file });
+    Body::new(Followed::answer(body, line, async |flow| flow.stalled().await))
 }
 
 /// On a thread of its own: the work takes its time, and makes the thread less urgent than those that answer.
@@ -106,5 +116,65 @@ impl hyper::body::Body for Spooled {
             }
             Err(error) => Some(Err(error)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::tests::{REQUEST, Running};
+    use axum::Router;
+    use axum::routing::get;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// More than the system keeps of an answer by itself.
+    const LENGTH: u64 = 64 << 20;
+
+    /// Longer than a connection may be idle, several times.
+    const PAUSE: Duration = Duration::from_secs(100);
+
+    async fn begun() -> (Running, tokio::net::TcpStream) {
+        let router = Router::new().route(
+            "/",
+            get(async |Extension(line): Extension<Line>| {
+                let file = tempfile::tempfile().expect("a file");
+                file.set_len(LENGTH).expect("zeros");
+                download(file, line)
+            }),
+        );
+        let running = Running::start(router);
+        let mut stream = running.connect().await;
+        stream.write_all(REQUEST).await.expect("sent");
+        (running, stream)
+    }
+
+    /// In the runtime's own time, which goes on when nothing else is waited for.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_download_comes_to_its_end() {
+        let (running, mut stream) = begun().await;
+        let mut piece = vec![0; 8 << 20];
+        for _ in 0..LENGTH / (8 << 20) {
+            stream.read_exact(&mut piece).await.expect("it goes on");
+            tokio::time::sleep(PAUSE / 2).await;
+        }
+        let mut rest = Vec::new();
+        let mut end = stream.take(16 * 1024);
+        while !rest.ends_with(b"0\r\n\r\n") {
+            assert!(end.read_buf(&mut rest).await.expect("to the end") > 0, "cut");
+        }
+        running.stop().await;
+    }
+
+    /// Control: who takes nothing holds a place for a minute or two, not for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_download_that_nobody_takes_is_cut() {
+        let (running, mut stream) = begun().await;
+        tokio::time::sleep(PAUSE * 2).await;
+        let mut taken = Vec::new();
+        // With bytes unsent, the system may say so with a reset.
+        let _ = stream.read_to_end(&mut taken).await;
+        assert!((taken.len() as u64) < LENGTH, "{} bytes", taken.len());
+        running.stop().await;
     }
 }

@@ -258,7 +258,7 @@ mod tests {
         let never = at("GET", "/never").body(Body::empty()).unwrap();
         let (status, ..) = answer_within(
             Times {
-                answer: short,
+                answer: Some(short),
                 ..TIMES
             },
             never,

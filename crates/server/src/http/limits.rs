@@ -20,8 +20,9 @@ pub(crate) const BODY_MAX: usize = 64 * 1024;
 pub(crate) struct Times {
     /// For the client to send its body; the header has its own limit in `listener.rs`.
     pub(crate) body: Duration,
-    /// For the answer in all. A backstop: the store and the key derivation lane have bounds of their own.
-    pub(crate) answer: Duration,
+    /// For the answer in all; `None` where the work has an end of its own. A backstop: the store and the key derivation lane have
+    /// bounds of their own.
+    pub(crate) answer: Option<Duration>,
     /// That a request waits before it is told to come again later.
     pub(crate) refusal: Duration,
 }
@@ -29,8 +30,14 @@ pub(crate) struct Times {
 /// Ten seconds for at most 64 KiB is slower than any link in use; browsers give up on an answer after 30 s and more.
 pub(crate) const TIMES: Times = Times {
     body: Duration::from_secs(10),
-    answer: Duration::from_secs(30),
+    answer: Some(Duration::from_secs(30)),
     refusal: Duration::from_millis(500),
+};
+
+/// A backup is made, and read back, before the first byte is sent: that ends with the database, however large it is.
+pub(crate) const TIMES_OF_BACKUP: Times = Times {
+    answer: None,
+    ..TIMES
 };
 
 /// How large the head of a request may be. Below what the HTTP library itself allows, so that the refusal is ours and carries our
@@ -103,7 +110,10 @@ pub(crate) async fn bounded_time(
     request: Request,
     next: Next,
 ) -> Result<Response, HttpError> {
-    match tokio::time::timeout(times.answer, next.run(request)).await {
+    let Some(time) = times.answer else {
+        return Ok(next.run(request).await);
+    };
+    match tokio::time::timeout(time, next.run(request)).await {
         Ok(response) => Ok(response),
         Err(_elapsed) => Err(HttpError::TookTooLong),
     }

@@ -50,7 +50,6 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(keys::list)) //                                        GET keys
         .routes(routes!(keys::rotate)) //                                      POST keys/rotate
         .routes(routes!(keys::rotation)) //                                    GET keys/rotation
-        .routes(routes!(backup::create)) //                                    POST backup
         .routes(routes!(applications::list)) //                                GET applications
         .routes(routes!(audit::list)) //                                       GET audit
         .routes(routes!(events::events)) //                                    GET events
@@ -73,7 +72,13 @@ pub(crate) fn router(app: App) -> Router {
     let (questions, their_document) = OpenApiRouter::new()
         .routes(routes!(forward_auth::verify)) //                              any /gate/verify
         .split_for_parts();
-    let document = document.merge_from(their_document);
+    // what takes its time
+    let (backup, its_document) = OpenApiRouter::new()
+        .routes(routes!(backup::create)) //                                    POST backup
+        .split_for_parts();
+    let backup = backup.method_not_allowed_fallback(async || HttpError::MethodNotAllowed);
+    let backup = layers::around(backup.with_state(app.clone()), &config, limits::TIMES_OF_BACKUP);
+    let document = document.merge_from(their_document).merge_from(its_document);
     let questions = layers::around_questions(questions.with_state(app.clone()), &config);
     let paths = document.paths.paths.keys().cloned();
     let paths = paths.chain([web::ASSET_ROUTE.to_owned()]);
@@ -94,6 +99,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app);
     layers::around(routes, &config, limits::TIMES)
         .merge(questions)
+        .merge(backup)
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state(doors, to_their_doors))

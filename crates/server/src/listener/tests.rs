@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-struct Running {
+pub(crate) struct Running {
     address: SocketAddr,
     stop: mpsc::Sender<()>,
     served: JoinHandle<io::Result<()>>,
 }
 
 impl Running {
-    fn start(router: Router) -> Self {
+    pub(crate) fn start(router: Router) -> Self {
         Self::over(Transport::Plain, router)
     }
 
@@ -45,17 +45,17 @@ impl Running {
         }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("connect")
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).await.expect("running");
         self.served.await.expect("no panic").expect("served");
     }
 }
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();

@@ -336,3 +336,36 @@ async fn loading_the_sign_in_page_uses_up_nothing_and_head_is_get_without_a_body
         );
     }
 }
+
+/// In the runtime's own time, which leaps to the next bound whenever another thread works.
+#[tokio::test(start_paused = true)]
+async fn a_backup_may_take_longer_in_the_making_than_other_answers() {
+    let server = Server::start();
+    let (status, _) = server
+        .ask("PATCH", "/api/v1/settings", &json!({"instance_name": "NAS"}))
+        .await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "control: time was over");
+    let tokens = server.sign_in().await;
+    let principal = server
+        .app
+        .authority
+        .authenticate(tokens.access_token.expose_str())
+        .expect("signed in");
+    let token = server
+        .app
+        .authority
+        .operation_tokens()
+        .issue(&principal, Operation::Backup, Some(&ActConfirmed::by_operator()))
+        .expect("issued");
+    let bearer = format!("Bearer {}", token.expose_str());
+    let answer = server
+        .send(
+            "POST",
+            "/api/v1/backup",
+            &[(AUTHORIZATION.as_str(), &bearer)],
+            &Value::Null,
+        )
+        .await;
+    // This server has nobody to seal it to.
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+}
