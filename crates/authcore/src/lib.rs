@@ -77,7 +77,7 @@ pub use store::{
     PROTECTED_TABLES, Restored, RotationFailed, RotationProgress, RotationStatus, SealCheck, SlotChangeError,
     Slots, StoreError, Verification, sealed_columns,
 };
-pub use throttle::{KnownDevice, Slowed, ThrottleState, ThrottleStatus};
+pub use throttle::{KnownDevice, Slowed, Source, ThrottleState, ThrottleStatus};
 pub use tls_keys::{StoredTlsKeys, TlsCertificates, TlsKey, TlsKeyName, TlsKeys};
 pub use token::access::{ACCESS_TOKEN_LIFE, ACCESS_TOKEN_LIFE_MIN, AccessToken, SessionProof};
 pub use token::access_key::AccessKeySecret;

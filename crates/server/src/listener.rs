@@ -5,9 +5,11 @@
 //! the threat model, A9).
 
 mod followed;
+mod places;
 mod transport;
 
 pub(crate) use followed::{Flow, Followed};
+pub(crate) use places::{CONNECTIONS_MAX, Places};
 pub(crate) use transport::Transport;
 
 use std::convert::Infallible;
@@ -25,13 +27,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tower::Service;
 
+use places::Place;
 use transport::Accepted;
-
-/// Connections at a time; the next ones wait in the kernel's queue. Half of the usual 1,024 descriptors of a process.
-pub(crate) const CONNECTIONS_MAX: usize = 512;
 
 /// How long a client may take for the handshake of TLS, for the header of a request, and a kept-alive connection may be
 /// idle.
@@ -68,7 +68,7 @@ pub(crate) struct Line {
     pub(crate) tls: bool,
     tasks: Tasks,
     in_flight: Arc<InFlight>,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 }
 
 impl Line {
@@ -100,7 +100,7 @@ enum Phase {
     Ended,
 }
 
-/// Serves `router` on `listener`, with that room for connections, until `stop` yields; then finishes what is in flight, for at most ten seconds or
+/// Serves `router` on `listener`, with those places for connections, until `stop` yields; then finishes what is in flight, for at most ten seconds or
 /// until `stop` yields again. When this returns, no request is being worked on.
 ///
 /// # Errors
@@ -109,7 +109,7 @@ pub(crate) async fn serve(
     listener: std::net::TcpListener,
     transport: Transport,
     router: Router,
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
     mut stop: impl AsyncFnMut(),
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -124,7 +124,7 @@ pub(crate) async fn serve(
     let http = builder(tasks.clone());
 
     tokio::select! {
-        () = accept_all(&listener, &room, &http, &transport, &router, &tasks) => {}
+        () = accept_all(&listener, &places, &http, &transport, &router, &tasks) => {}
         () = stop() => {}
     }
 
@@ -142,18 +142,21 @@ pub(crate) async fn serve(
 
 async fn accept_all(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    places: &Arc<Places>,
     http: &auto::Builder<Tasks>,
     transport: &Transport,
     router: &Router,
     tasks: &Tasks,
 ) {
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else {
+        let Some(free) = places.free().await else {
             return;
         };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Some(place) = places.of(peer.ip(), free) else {
+                    continue;
+                };
                 let connection = Connection {
                     peer: PeerAddress(peer.ip()),
                     http: http.clone(),
@@ -267,7 +270,7 @@ struct Connection {
     peer: PeerAddress,
     http: auto::Builder<Tasks>,
     tasks: Tasks,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 }
 
 impl Connection {

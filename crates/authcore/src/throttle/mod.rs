@@ -19,12 +19,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use known_device::KnownDevice;
+pub use source::Source;
 pub use state::{ThrottleState, ThrottleStatus};
 
 use crate::client::Client;
 use crate::clock::WallTime;
 use crate::ids::KnownDeviceId;
-use source::Source;
 use state::Asker;
 
 /// The password may not be tried now.

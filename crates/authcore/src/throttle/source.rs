@@ -1,4 +1,4 @@
-//! Where an attempt comes from: an IPv4 address, or the /64 network of an IPv6 one, all of which one subscriber has.
+//! Where an attempt, or a connection, comes from: an IPv4 address, or the /64 network of an IPv6 one, all of which one subscriber has.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,10 +11,12 @@ const NETWORK: u128 = !(u64::MAX as u128);
 /// One spelling for one source; an IPv4 address in IPv6 clothes is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
-    pub(super) fn of(address: IpAddr) -> Self {
+    /// The source that an address is of.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             v4 @ IpAddr::V4(_) => v4,
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & NETWORK)),

@@ -27,7 +27,7 @@ use crate::hooks::{Caller, Hooks};
 use crate::http::config::HttpConfig;
 use crate::http::plain_on_tls;
 use crate::http::router::router;
-use crate::listener::Transport;
+use crate::listener::{Places, Transport};
 use crate::metrics::Metrics;
 use crate::metrics::follow::Follower;
 use crate::service_manager;
@@ -78,6 +78,7 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
     let desk = Arc::new(Desk::new(sealed_to, data.path().to_owned()));
     let gate = config.gate(base.clone());
     let (metrics, hooks, follower) = watching(config, &authority, &gate, caller)?;
+    let places = places(&metrics, &gate);
     let schedule = schedule(context, &authority, &desk, &metrics)?;
     let http = HttpConfig {
         hosts: config.hosts.clone(),
@@ -122,7 +123,7 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
     let router = router(app);
     service_manager::ready(&base);
     let served = tokio::select! {
-        served = crate::listener::serve(listener, transport, router, Arc::clone(&metrics.connections), until) => served,
+        served = crate::listener::serve(listener, transport, router, places, until) => served,
         never = following => match never {},
         never = for_ever(keeping) => match never {},
         never = service_manager::alive() => match never {},
@@ -134,6 +135,14 @@ pub(super) async fn run(context: &Context, prepared: Prepared) -> Result<(), Fai
             .hint("nobody was let in since; start the server again with a secret that opens the database"));
     }
     served.map_err(|error| Failure::new(Exit::Io, format!("the listening socket failed: {error}")))
+}
+
+/// Connections of proxies are those of many; on this machine they need not be listed.
+fn places(metrics: &Metrics, gate: &Gate) -> Arc<Places> {
+    let trusted = gate.trusted.clone();
+    Places::new(Arc::clone(&metrics.connections), move |peer| {
+        peer.to_canonical().is_loopback() || trusted.contains(peer)
+    })
 }
 
 /// What counts and tells what happens from now on.

@@ -1,11 +1,13 @@
 //! Stopping, and connections at their bounds.
 
+use super::places::OF_ONE_SOURCE;
 use super::*;
 use axum::Extension;
 use axum::routing::get;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::oneshot;
+use tokio::net::TcpSocket;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) struct Running {
@@ -31,11 +33,14 @@ impl Running {
     }
 
     fn over(transport: Transport, router: Router) -> Self {
+        Self::with(places(|_| true), transport, router)
+    }
+
+    fn with(places: Arc<Places>, transport: Transport, router: Router) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = listener.local_addr().expect("address");
         let (stop, mut stopped) = mpsc::channel(2);
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let served = tokio::spawn(serve(listener, transport, router, room, async move || {
+        let served = tokio::spawn(serve(listener, transport, router, places, async move || {
             let _ = stopped.recv().await;
         }));
         Self {
@@ -53,6 +58,10 @@ impl Running {
         self.stop.send(()).await.expect("running");
         self.served.await.expect("no panic").expect("served");
     }
+}
+
+fn places(speaks_for_many: fn(IpAddr) -> bool) -> Arc<Places> {
+    Places::new(Arc::new(Semaphore::new(CONNECTIONS_MAX)), speaks_for_many)
 }
 
 pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -160,6 +169,50 @@ async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others
     late.write_all(REQUEST).await.expect("write");
     idle.clear();
     read_until(&mut late, "served").await;
+    running.stop().await;
+}
+
+/// Opens as many connections as there are places, and asks on each again and again until the server has taken or closed all; gives
+/// those that are served.
+async fn crowd(running: &Running) -> Vec<TcpStream> {
+    let mut served = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        let mut stream = running.connect().await;
+        let mut answer = [0; 1024];
+        // A connection that is closed may take the request yet.
+        if stream.write_all(REQUEST).await.is_ok()
+            && stream.read(&mut answer).await.is_ok_and(|read| read > 0)
+        {
+            served.push(stream);
+        }
+    }
+    served
+}
+
+#[tokio::test]
+async fn one_address_cannot_hold_all_places() {
+    let router = || Router::new().route("/", get(async || "served"));
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let running = Running::with(Places::new(room.clone(), |_| true), Transport::Plain, router());
+    let held = crowd(&running).await;
+    assert_eq!(
+        (held.len(), room.available_permits()),
+        (CONNECTIONS_MAX, 0),
+        "control: who speaks for many can"
+    );
+    drop(held);
+    running.stop().await;
+
+    let running = Running::with(places(|_| false), Transport::Plain, router());
+    let held = crowd(&running).await;
+    assert_eq!(held.len(), OF_ONE_SOURCE);
+    let other = TcpSocket::new_v4().expect("a socket");
+    other
+        .bind("127.0.0.2:0".parse().expect("an address"))
+        .expect("bound");
+    let mut other = other.connect(running.address).await.expect("connect");
+    other.write_all(REQUEST).await.expect("write");
+    read_until(&mut other, "served").await;
     running.stop().await;
 }
 
