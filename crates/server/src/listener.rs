@@ -8,7 +8,7 @@ mod followed;
 mod places;
 mod transport;
 
-pub(crate) use followed::{Flow, Followed};
+pub(crate) use followed::{Flow, Followed, Pace};
 pub(crate) use places::{CONNECTIONS_MAX, Places};
 pub(crate) use transport::Transport;
 

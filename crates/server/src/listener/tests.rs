@@ -172,8 +172,7 @@ async fn more_connections_than_there_is_room_for_wait_and_are_served_when_others
     running.stop().await;
 }
 
-/// Opens as many connections as there are places, and asks on each again and again until the server has taken or closed all; gives
-/// those that are served.
+/// Opens as many connections as there are places, and asks on each; gives those that are served.
 async fn crowd(running: &Running) -> Vec<TcpStream> {
     let mut served = Vec::new();
     for _ in 0..CONNECTIONS_MAX {

@@ -8,8 +8,8 @@ use axum::body::Body;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::listener::Line;
 pub(super) use crate::listener::{Flow, Followed};
+use crate::listener::{Line, Pace};
 
 /// How often it is looked; a look is one in memory.
 const EVERY: Duration = Duration::from_millis(250);
@@ -27,6 +27,15 @@ impl Passer {
             Self::Visitor(visitor) => Some(visitor),
             Self::Stranger(_) => None,
         }
+    }
+
+    pub(super) fn is_stranger(&self) -> bool {
+        self.visitor().is_none()
+    }
+
+    /// How fast a body has to come.
+    pub(super) fn pace(&self) -> Option<Pace> {
+        self.is_stranger().then(Pace::new)
     }
 
     /// Waits until the passer is no longer welcome: for ever where it is a stranger.
@@ -50,7 +59,7 @@ impl Followed {
         Self::answer(body, line, async move |flow| {
             tokio::select! {
                 () = passer.unwelcome(&authority) => {}
-                () = flow.stalled(), if passer.visitor().is_none() => {}
+                () = flow.stalled(), if passer.is_stranger() => {}
             }
         })
     }

@@ -14,6 +14,7 @@ mod trust;
 
 pub(crate) use trust::{Clients, TrustError};
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::ResponseFuture;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -52,6 +54,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 const STRANGERS_MAX: usize = CONNECTIONS_MAX / 2;
 
 const STRANGERS_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes that a tunnel carries at once, at most.
+const PIECE: usize = 8 * 1024;
 
 #[derive(Clone)]
 struct Passing {
@@ -154,7 +159,7 @@ async fn pass_on(passing: &Passing, Peer(peer): Peer, mut request: Request) -> R
         Some(visitor) => Passer::Visitor(visitor),
         None => passing.a_stranger()?,
     };
-    let body = Followed::request(body, parts.version);
+    let body = Followed::request(body, parts.version, who.pace());
     let sent = body.flow();
     let mut outgoing = Request::new(Body::new(body));
     *outgoing.method_mut() = parts.method.clone();
@@ -232,6 +237,7 @@ async fn answer_of(
     };
     match response {
         Ok(response) => Ok(response.map(Body::new)),
+        Err(_) if sent.came_too_late() => Err(HttpError::BodyTooSlow),
         Err(_) if sent.broke() => Err(HttpError::malformed("the body could not be read to its end")),
         Err(error) => {
             let cause = with_causes(&error);
@@ -253,19 +259,46 @@ fn address(upstream: &str, target: PathAndQuery) -> Option<Uri> {
         .ok()
 }
 
-/// Bytes both ways, until one side ends or the visitor is no longer welcome.
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, authority: Arc<Authority>, who: Passer) {
+/// Bytes both ways, until one side ends or the visitor is no longer welcome. Where it is nobody in particular, silence of both
+/// sides is an end too.
+async fn tunnel<Side: hyper::rt::Read + hyper::rt::Write + Unpin>(
+    client: impl Future<Output = hyper::Result<Side>>,
+    upstream: impl Future<Output = hyper::Result<Side>>,
+    authority: Arc<Authority>,
+    who: Passer,
+) {
+    let flow = Flow::default();
     let copying = async {
         let (client, upstream) = tokio::try_join!(client, upstream).ok()?;
-        let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-        tokio::io::copy_bidirectional(&mut client, &mut upstream)
-            .await
-            .ok()
+        let (from_client, to_client) = split(TokioIo::new(client));
+        let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
+        tokio::try_join!(
+            carry(from_client, to_upstream, &flow),
+            carry(from_upstream, to_client, &flow)
+        )
+        .ok()
     };
     tokio::select! {
         _ = copying => {}
         () = who.unwelcome(&authority) => tracing::debug!("a tunnel was cut: its session or key has ended"),
+        () = flow.stalled(), if who.is_stranger() => tracing::debug!("a tunnel was cut: nothing passed for too long"),
     }
+}
+
+/// Bytes one way. What was read has passed when the other side has taken it.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    flow: &Flow,
+) -> io::Result<()> {
+    let mut piece = Vec::with_capacity(PIECE);
+    while from.read_buf(&mut piece).await? > 0 {
+        to.write_all(&piece).await?;
+        to.flush().await?;
+        flow.passes();
+        piece.clear();
+    }
+    to.shutdown().await
 }
 
 /// A person gets a page, a program the one shape of errors.
@@ -283,3 +316,6 @@ fn to_asker(asked: &GateRequest<'_>, error: HttpError) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
