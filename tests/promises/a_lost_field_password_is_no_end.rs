@@ -58,11 +58,18 @@ fn with_the_recovery_key_a_lost_field_password_is_replaced_and_the_old_one_is_de
         "recovery key",
     );
     // A unit and a container configure the one that is lost, in an environment that nobody at the shell sets.
-    let lost = [("POSTERN_FIELD_PASSWORD_FILE", "/nowhere/field-password")];
-    let opened = postern.run_fed_with(&["slots", "list", by_key[0], by_key[1]], &recovery, &lost);
-    assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+    let configured = [("POSTERN_FIELD_PASSWORD_FILE", "/nowhere/field-password")];
+    let opened = postern.run_fed_with(&["slots", "list", by_key[0], by_key[1]], &recovery, &configured);
+    assert!(
+        opened.status.success(),
+        "{}",
+        String::from_utf8_lossy(&opened.stderr)
+    );
     let screen = postern.at_a_terminal(&["slots", "list", by_key[0], by_key[1]], &format!("{recovery}\n"));
-    assert!(screen.contains("Recovery key: ") && screen.contains("in the safe"), "{screen}");
+    assert!(
+        screen.contains("Recovery key: ") && screen.contains("in the safe"),
+        "{screen}"
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let new = folder.path().join("new");
     std::fs::write(&new, "a new and longer field password").expect("written");

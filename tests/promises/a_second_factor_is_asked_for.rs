@@ -303,6 +303,29 @@ fn the_operator_sees_it_and_takes_it_away() {
     );
 }
 
+/// The operator's word for an older copy brings no code back either: which were used since, nobody knows.
+#[test]
+fn an_older_copy_that_is_accepted_brings_no_used_code_back() {
+    let (mut postern, held) = signed_in();
+    let mut factor = Factor::on(&postern, &held.bearer());
+    assert_eq!(postern.stop(), Some(0));
+    let database = postern.data_dir().join("postern.sqlite");
+    let older = std::fs::read(&database).expect("there");
+    let mut postern = postern.killed_and_restarted();
+    let used = factor.recovery_code();
+    assert_eq!(signs_in(&postern, PASSWORD, Some(&used)).status, 200);
+    assert_eq!(postern.stop(), Some(0));
+    std::fs::write(&database, older).expect("put back");
+    let folder = tempfile::tempdir().expect("folder");
+    let witness = folder.path().join("witness").display().to_string();
+    let environment = [("POSTERN_WITNESS", witness.as_str())];
+    let postern = postern.restarted_as_with(&["serve", "--accept-rollback"], &environment);
+    assert!(postern.logged().contains("recovery code"), "the operator is told");
+    for code in [used, factor.recovery_code()] {
+        asks_for_a_code(&signs_in(&postern, PASSWORD, Some(&code)), REFUSED);
+    }
+}
+
 #[test]
 fn a_restore_brings_no_used_code_back() {
     let (mut postern, held) = signed_in();

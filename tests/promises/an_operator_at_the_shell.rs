@@ -245,6 +245,31 @@ fn a_sensitive_setting_is_no_argument_and_is_shown_only_on_demand() {
     assert_eq!(postern.says(&["settings", "get", "max_sessions"]), "1000\n");
 }
 
+/// A token that stands in for the password ends with it; the operator's link stands in for the shell.
+#[test]
+fn a_signin_token_ends_with_the_password_it_was_made_with() {
+    let postern = start();
+    assert!(set_password(&postern, PASSWORD, &[]).status.success());
+    let used = |token: &str| {
+        let body = json!({ "SigninToken": token });
+        postern.send("POST", "/api/v1/auth/signin", &[], &body).status
+    };
+    let issued = || {
+        let body = json!({ "Password": PASSWORD });
+        postern
+            .send("POST", "/api/v1/auth/issuesignintoken", &[], &body)
+            .text("Token")
+    };
+    assert_eq!(used(&issued()), 200, "control: it is good while the password is");
+    for more in [&["--keep-sessions"][..], &[]] {
+        let issued = issued();
+        let link = postern.says(&["signin-link"]);
+        assert!(set_password(&postern, PASSWORD, more).status.success());
+        assert_eq!(used(&issued), 401, "{more:?}");
+        assert_eq!(used(&Postern::token_in(&link)), 200, "{more:?}");
+    }
+}
+
 #[test]
 fn a_sign_in_link_is_for_the_url_that_browsers_use_and_for_five_minutes_at_most() {
     let postern = start();

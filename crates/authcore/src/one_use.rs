@@ -66,7 +66,7 @@ impl SigninTokens {
         if !self.live.settings().signin_tokens() {
             return Err(OneUseError::Disabled);
         }
-        let expected_generation = match &by {
+        let password_generation = match &by {
             SigninTokenAuthority::Password(proof) => Some(proof.generation()),
             SigninTokenAuthority::LocalOperator => None,
         };
@@ -76,12 +76,9 @@ impl SigninTokens {
         let record = SigninTokenRecord {
             expires: now.wall.plus(life.min(SIGNIN_TOKEN_LIFE_MAX)),
             spent_by: None,
+            password_generation,
         };
-        let change = Change::AddSigninToken {
-            hash,
-            record,
-            expected_generation,
-        };
+        let change = Change::AddSigninToken { hash, record };
         let request = Request {
             change,
             client: client.clone(),

@@ -10,7 +10,8 @@
 mod support;
 
 use fieldcrypt::{
-    MasterAccess, PurgeError, RecoveryKey, SLOTS_MAX, SlotError, SlotId, SlotKind, SlotSecret, UnlockError, Vault,
+    MasterAccess, PurgeError, RecoveryKey, SLOTS_MAX, SlotError, SlotId, SlotKind, SlotSecret, UnlockError,
+    Vault,
 };
 use rusqlite::Connection;
 use secrecy::ExposeSecret as _;
@@ -297,7 +298,10 @@ fn of_two_who_change_a_slot_at_once_nobody_is_told_what_is_not_so() {
                     })
                 })
                 .collect();
-            changers.into_iter().map(|changer| changer.join().expect("ends")).collect()
+            changers
+                .into_iter()
+                .map(|changer| changer.join().expect("ends"))
+                .collect()
         });
         let opens: Vec<bool> = secrets
             .iter()
@@ -318,11 +322,16 @@ fn no_more_slots_are_tried_than_are_ever_made() {
     let adding = access(&f, 1);
     for n in 1..SLOTS_MAX {
         let secret = key_file(u8::try_from(n).expect("few") + 1);
-        adding.add_slot(&mut f.connection, &secret, &new_slot("one more")).expect("added");
+        adding
+            .add_slot(&mut f.connection, &secret, &new_slot("one more"))
+            .expect("added");
     }
     let refused = adding.add_slot(&mut f.connection, &key_file(99), &new_slot("too many"));
     assert!(matches!(refused, Err(SlotError::NoRoom)), "{refused:?}");
-    assert!(opens_with(&f.connection, &key_file(3)), "control: as many as there may be");
+    assert!(
+        opens_with(&f.connection, &key_file(3)),
+        "control: as many as there may be"
+    );
     f.connection
         .execute_batch(
             "INSERT INTO fieldcrypt_slots

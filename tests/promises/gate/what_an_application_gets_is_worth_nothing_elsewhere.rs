@@ -223,7 +223,7 @@ fn under_tls_no_code_goes_to_an_application_in_clear_text() {
         let fields: String = own
             .iter()
             .chain(fields)
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .map(|(name, value)| [name, ": ", value, "\r\n"].concat())
             .collect();
         let request = format!("{method} {target} HTTP/1.1\r\n{fields}\r\n{body}");
         let name = host.split(':').next().unwrap_or_default();

@@ -79,11 +79,9 @@ pub(super) fn apply(
         Change::TouchSession { id, used } => sessions::touch(connection, room, *id, *used),
         Change::EndSession { id, reason } => sessions::end(connection, room, request, *id, *reason),
         Change::EndSessions { keep, reason } => sessions::end_all(connection, room, request, *keep, *reason),
-        Change::AddSigninToken {
-            hash,
-            record,
-            expected_generation,
-        } => signin_tokens::insert(connection, room, request, hash, record, *expected_generation),
+        Change::AddSigninToken { hash, record } => {
+            signin_tokens::insert(connection, room, request, hash, record)
+        }
         Change::SpendOperationToken { jti, forget_at } => spent_tokens::insert(connection, *jti, *forget_at),
         Change::SetPassword {
             record,

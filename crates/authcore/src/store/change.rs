@@ -68,11 +68,10 @@ pub(crate) enum Change {
         keep: Option<SessionId>,
         reason: SessionEnd,
     },
-    /// Stale when the password changed since `expected_generation`.
+    /// Stale when the password that it was made with has changed.
     AddSigninToken {
         hash: HashedToken,
         record: SigninTokenRecord,
-        expected_generation: Option<u64>,
     },
     SpendOperationToken {
         jti: TokenId,

@@ -80,14 +80,35 @@ mod tests {
         ] {
             let errors: [(&str, Box<dyn Error>); 9] = [
                 ("opening", opening(code).into()),
-                ("going on with a rotation", OpenError::from(RotationError::from(sqlite(code))).into()),
-                ("checking", OpenError::from(IntegrityError::from(sqlite(code))).into()),
-                ("a step", RotationFailed::from(RotationError::from(sqlite(code))).into()),
-                ("a row", RotationFailed::from(StoreError::from(sqlite(code))).into()),
-                ("opening once more", RotationFailed::from(Box::new(opening(code))).into()),
+                (
+                    "going on with a rotation",
+                    OpenError::from(RotationError::from(sqlite(code))).into(),
+                ),
+                (
+                    "checking",
+                    OpenError::from(IntegrityError::from(sqlite(code))).into(),
+                ),
+                (
+                    "a step",
+                    RotationFailed::from(RotationError::from(sqlite(code))).into(),
+                ),
+                (
+                    "a row",
+                    RotationFailed::from(StoreError::from(sqlite(code))).into(),
+                ),
+                (
+                    "opening once more",
+                    RotationFailed::from(Box::new(opening(code))).into(),
+                ),
                 ("SQLite itself", RotationFailed::from(sqlite(code)).into()),
-                ("a slot", SlotChangeError::from(SlotError::from(sqlite(code))).into()),
-                ("the audit log", SlotChangeError::from(StoreError::from(sqlite(code))).into()),
+                (
+                    "a slot",
+                    SlotChangeError::from(SlotError::from(sqlite(code))).into(),
+                ),
+                (
+                    "the audit log",
+                    SlotChangeError::from(StoreError::from(sqlite(code))).into(),
+                ),
             ];
             for (what, error) in errors {
                 assert_eq!(InTheWay::of(&*error), met, "{what}, {code}");

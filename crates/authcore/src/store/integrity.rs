@@ -12,7 +12,8 @@ use fieldcrypt::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{
-    OpenError, StoreError, audit_chain, migrations, purge, second_factor, server_state, sessions, signin_tokens,
+    OpenError, StoreError, audit_chain, migrations, purge, second_factor, server_state, sessions,
+    signin_tokens,
 };
 use crate::clock::Clock;
 
@@ -176,7 +177,14 @@ impl Checked {
                     // What was spent since stays spent, as after a restore: which codes were, nobody knows.
                     let now = Clock::system().now().wall;
                     let highest = server_state::highest_wall_time(transaction, vault)?;
-                    second_factor::put_back(transaction, vault, None, now.max(highest.unwrap_or(now)))?;
+                    let highest = now.max(highest.unwrap_or(now));
+                    let dropped = second_factor::put_back(transaction, vault, None, highest)?;
+                    if let Some(dropped @ 1..) = dropped {
+                        tracing::warn!(
+                            dropped,
+                            "no recovery code of the second factor is good any more: make new ones"
+                        );
+                    }
                 }
                 Ok(())
             })?;

@@ -7,7 +7,7 @@ use super::apply::Room;
 use super::change::{KeepSessions, Outcome, Request};
 use super::columns::PASSWORD;
 use super::load::{from_json, to_json};
-use super::{StoreError, audit, sessions, signin_tokens};
+use super::{StoreError, audit, sessions};
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::live::LiveChange;
 use crate::password::PasswordRecord;
@@ -32,8 +32,7 @@ pub(super) fn generation(connection: &Connection, vault: &Vault) -> Result<u64, 
     load(connection, vault).map(|record| record.generation)
 }
 
-/// Sets the password and, in the same transaction, ends the sessions that are not to outlive it, and every sign-in link: it
-/// stood in for the password before.
+/// Sets the password and, in the same transaction, ends the sessions that are not to outlive it.
 pub(super) fn set(
     connection: &Connection,
     room: &mut Room<'_>,
@@ -58,7 +57,6 @@ pub(super) fn set(
         KeepSessions::None => None,
     };
     sessions::end_all(connection, room, request, keep, SessionEnd::PasswordChanged)?;
-    signin_tokens::delete_all(connection)?;
     Ok(Outcome::Done)
 }
 

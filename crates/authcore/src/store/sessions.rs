@@ -97,7 +97,11 @@ fn make_room(
         )
     });
     // After them those that came in this commit.
-    let ids: Vec<SessionId> = known.into_iter().map(|(id, _)| id).chain(ids(connection)?).collect();
+    let ids: Vec<SessionId> = known
+        .into_iter()
+        .map(|(id, _)| id)
+        .chain(ids(connection)?)
+        .collect();
     for id in ids {
         if too_many == 0 {
             break;
@@ -112,7 +116,8 @@ fn make_room(
 fn ids(connection: &Connection) -> Result<Vec<SessionId>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT id FROM sessions")?;
     let ids = statement.query_map([], |row| row.get(0))?;
-    Ok(ids.map(|id| id.map(SessionId::from_bytes))
+    Ok(ids
+        .map(|id| id.map(SessionId::from_bytes))
         .collect::<rusqlite::Result<_>>()?)
 }
 

@@ -20,10 +20,8 @@ pub(super) fn insert(
     request: &Request,
     hash: &HashedToken,
     record: &SigninTokenRecord,
-    expected_generation: Option<u64>,
 ) -> Result<Outcome, StoreError> {
-    let current = passwords::generation(connection, room.vault)?;
-    if expected_generation.is_some_and(|expected| expected != current) {
+    if outlived_its_password(connection, room, record)? {
         return Ok(Outcome::Stale);
     }
     put(connection, room, hash, record)?;
@@ -59,7 +57,7 @@ pub(super) fn spend(
         sessions::end(connection, room, request, first, SessionEnd::SigninTokenReused)?;
         return Ok(Outcome::Taken);
     }
-    if request.now.wall >= record.expires {
+    if request.now.wall >= record.expires || outlived_its_password(connection, room, &record)? {
         return Ok(Outcome::Expired);
     }
     put(
@@ -72,6 +70,18 @@ pub(super) fn spend(
         },
     )?;
     Ok(Outcome::Done)
+}
+
+/// Whether the password that it stands in for was changed.
+fn outlived_its_password(
+    connection: &Connection,
+    room: &Room<'_>,
+    record: &SigninTokenRecord,
+) -> Result<bool, StoreError> {
+    let Some(generation) = record.password_generation else {
+        return Ok(false);
+    };
+    Ok(generation != passwords::generation(connection, room.vault)?)
 }
 
 fn put(

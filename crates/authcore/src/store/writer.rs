@@ -330,7 +330,13 @@ impl Writer {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
+        catch_up(
+            &transaction,
+            &mut self.counter,
+            &self.vault,
+            &self.live,
+            &self.clock,
+        )?;
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut published = Vec::new();
         let now = self.clock.now();
@@ -427,7 +433,13 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
+        catch_up(
+            &transaction,
+            &mut self.counter,
+            &self.vault,
+            &self.live,
+            &self.clock,
+        )?;
         let mut room = Room {
             vault: &self.vault,
             live: &self.live,
@@ -468,7 +480,13 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from);
         let kept = kept.and_then(|transaction| {
-            catch_up(&transaction, &mut self.counter, &self.vault, &self.live, &self.clock)?;
+            catch_up(
+                &transaction,
+                &mut self.counter,
+                &self.vault,
+                &self.live,
+                &self.clock,
+            )?;
             keep_books(&transaction, &self.vault, now)?;
             Ok(transaction.commit()?)
         });

@@ -45,6 +45,9 @@ pub(crate) struct SigninTokenRecord {
     pub(crate) expires: WallTime,
     /// The session its one use made.
     pub(crate) spent_by: Option<SessionId>,
+    /// Which password it was made with, and ends with; none for the operator's.
+    #[serde(default)]
+    pub(crate) password_generation: Option<u64>,
 }
 
 #[cfg(test)]

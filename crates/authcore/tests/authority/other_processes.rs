@@ -65,6 +65,22 @@ fn rotation_beside(house: &House) -> KeyRotation {
     KeyRotation::open(&options, &SlotSecret::password(FIELD)).expect("opens beside the server")
 }
 
+/// What is written last, at the stop, is sealed with a key that is there.
+#[tokio::test]
+async fn a_server_that_stops_right_after_a_rotation_leaves_what_opens() {
+    let house = House::new();
+    let mut rotation = rotation_beside(&house);
+    assert!(rotation.begin_data(&Client::local()).expect("begun"));
+    while !matches!(
+        rotation.advance_data(&Client::local()).expect("goes on"),
+        RotationProgress::Done
+    ) {}
+    drop(rotation);
+    // Nothing was written since, and the server has not looked by itself.
+    let house = house.restarted();
+    assert!(house.is_good(&house.sign_in().await));
+}
+
 /// The command was killed after it began; the next one goes on where it stood, and the server's own process follows.
 #[tokio::test]
 async fn a_rotation_that_was_broken_off_goes_on_and_the_running_server_follows() {

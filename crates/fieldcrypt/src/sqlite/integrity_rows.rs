@@ -119,8 +119,9 @@ impl IntegritySeal {
             };
             // As they are made here, whatever somebody made of them.
             for (name, columns) in OWN_TABLES {
-                connection
-                    .execute_batch(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} {columns};"))?;
+                connection.execute_batch(&format!(
+                    "DROP TABLE IF EXISTS {name}; CREATE TABLE {name} {columns};"
+                ))?;
             }
             let mut tables = Vec::with_capacity(self.tables.len());
             for table in &self.tables {
@@ -257,7 +258,8 @@ fn left_over_marks(
 /// every later change of the seal, and keep its counter where it was.
 fn own_tables_are_as_made(connection: &Connection) -> rusqlite::Result<bool> {
     let words = |sql: &str| sql.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let mut made = connection.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    let mut made =
+        connection.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
     let mut indexes = connection.prepare(
         "SELECT 1 FROM main.sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL",
     )?;

@@ -7,7 +7,7 @@ use crate::error::{SlotError, UnlockError};
 use crate::kdf::KdfParams;
 use crate::random;
 use crate::secret::SecretKey;
-use crate::slot::{self, NewSlot, SLOTS_MAX, OpenedSlot, SlotId, SlotInfo, SlotKind, SlotSecret};
+use crate::slot::{self, NewSlot, OpenedSlot, SLOTS_MAX, SlotId, SlotInfo, SlotKind, SlotSecret};
 
 /// Bytes of salt (NIST SP 800-132 section 5.1 asks for at least 16).
 const SALT: usize = 32;

@@ -301,7 +301,10 @@ fn a_changed_table_of_the_seal_is_refused_and_accepted_only_as_it_was_made() {
         attacker.execute_batch(attack).expect("attacks");
         let found = report(database.seal.verify(&attacker), attack);
         assert!(found.schema_altered, "{attack}: {found}");
-        database.seal.rebuild(&attacker, 0).expect("the operator accepts it");
+        database
+            .seal
+            .rebuild(&attacker, 0)
+            .expect("the operator accepts it");
         let verified = database.seal.verify(&attacker);
         assert!(verified.is_ok(), "{attack}: {verified:?}");
     }

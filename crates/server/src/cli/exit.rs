@@ -395,9 +395,8 @@ impl From<RotationFailed> for Failure {
             RotationFailed::Step(RotationError::NothingToAbort) => Self::of(Exit::Data, &error)
                 .hint("nothing was changed; postern keys rotate --status shows what is under way"),
             RotationFailed::Open(inner) => (*inner).into(),
-            RotationFailed::Keyring(_) => {
-                Self::of(Exit::Data, &error).hint("keep a copy of the files as they are, and restore a backup")
-            }
+            RotationFailed::Keyring(_) => Self::of(Exit::Data, &error)
+                .hint("keep a copy of the files as they are, and restore a backup"),
             RotationFailed::Step(_)
             | RotationFailed::Purge(_)
             | RotationFailed::Store(_)

@@ -96,7 +96,9 @@ impl FieldPassword {
     pub(crate) fn open(&self, ask: Ask) -> Result<Opener, FieldPasswordError> {
         match self {
             Self::Given(given) => given.read(),
-            Self::Fallback(path) if path.exists() => Ok(Opener::password(secret_file::text(path, "field password")?)),
+            Self::Fallback(path) if path.exists() => {
+                Ok(Opener::password(secret_file::text(path, "field password")?))
+            }
             Self::Fallback(path) => match ask().map_err(FieldPasswordError::Asking)? {
                 Some(text) => Ok(Opener::password(text)),
                 None => Err(FieldPasswordError::Missing { path: path.clone() }),
@@ -198,7 +200,9 @@ impl Opener {
 impl Given {
     fn read(&self) -> Result<Opener, FieldPasswordError> {
         match self {
-            Self::File(path) | Self::Pipe(path) => Ok(Opener::password(secret_file::text(path, "field password")?)),
+            Self::File(path) | Self::Pipe(path) => {
+                Ok(Opener::password(secret_file::text(path, "field password")?))
+            }
             Self::KeyFile(path) => {
                 let bytes = secret_file::bytes(path)?;
                 let secret = SlotSecret::key_file(bytes.to_vec());

@@ -225,12 +225,18 @@ fn another_slots_secret_stands_before_what_is_configured() {
         ..other
     };
     let said = load(&both, &[HOME], "").expect_err("two").to_string();
-    assert!(said.contains("--key-file") && said.contains("--recovery-key-file"), "{said}");
+    assert!(
+        said.contains("--key-file") && said.contains("--recovery-key-file"),
+        "{said}"
+    );
     let doubled = Flags {
         field_password_file: Some("/p".into()),
         ..Flags::default()
     };
-    assert!(load(&doubled, &configured[..2], "").is_err(), "control: of two field passwords neither");
+    assert!(
+        load(&doubled, &configured[..2], "").is_err(),
+        "control: of two field passwords neither"
+    );
 }
 
 #[test]

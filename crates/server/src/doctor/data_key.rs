@@ -14,7 +14,9 @@ pub(crate) fn of(keys: &[KeyInfo]) -> Option<Finding> {
     Some(if key.rotation_is_due() {
         Finding::warning(
             ABOUT,
-            format!("{found}, half of what one key may or more; at the whole of it nothing is written any more"),
+            format!(
+                "{found}, half of what one key may or more; at the whole of it nothing is written any more"
+            ),
             "postern keys rotate data, while the server runs",
         )
     } else {

@@ -267,10 +267,16 @@ impl WaysIn {
     fn collect(&self, others: &[SlotInfo], secrets: &mut Vec<SlotSecret>) -> Result<(), Failure> {
         let before = secrets.len();
         for path in &self.keep_password_file {
-            secrets.push(SlotSecret::password(&secret_file::text(path, "field password that stays")?));
+            secrets.push(SlotSecret::password(&secret_file::text(
+                path,
+                "field password that stays",
+            )?));
         }
         for path in &self.keep_recovery_key_file {
-            secrets.push(recovery_key(&secret_file::text(path, "recovery key that stays")?)?);
+            secrets.push(recovery_key(&secret_file::text(
+                path,
+                "recovery key that stays",
+            )?)?);
         }
         for path in &self.keep_key_file {
             let secret = SlotSecret::key_file(secret_file::bytes(path)?.to_vec());
