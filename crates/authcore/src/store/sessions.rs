@@ -12,6 +12,7 @@ use super::audit;
 use super::change::{Outcome, Request};
 use super::columns::SESSION;
 use super::load::{from_json, to_json};
+use super::writer::GROUP_MAX;
 use crate::audit::event::{AuditEvent, SessionEnd};
 use crate::clock::WallTime;
 use crate::ids::SessionId;
@@ -74,13 +75,17 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Ends sessions until there is room for one more. What counts is the table: the view knows nothing of this commit yet.
+/// Ends sessions until there is room for one more. What counts is the table: the view knows nothing of this commit yet, in which
+/// there are no more than [`GROUP_MAX`].
 fn make_room(
     connection: &Connection,
     room: &mut Room<'_>,
     request: &Request,
     max_sessions: usize,
 ) -> Result<(), StoreError> {
+    if room.live.session_count() + GROUP_MAX < max_sessions {
+        return Ok(());
+    }
     let stored: i64 = connection
         .prepare_cached("SELECT count(*) FROM sessions")?
         .query_row([], |row| row.get(0))?;

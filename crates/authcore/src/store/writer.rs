@@ -34,7 +34,7 @@ use crate::figures::Counts;
 use crate::live::{Live, LiveChange};
 
 /// Most changes that share one commit; bounds how long the first of them waits.
-const GROUP_MAX: usize = 256;
+pub(super) const GROUP_MAX: usize = 256;
 
 /// How often an idle writer looks whether another process has committed. Revocations by the command line must count
 /// within a second.

@@ -64,6 +64,11 @@ impl House {
 
     /// Signs in as the operator's link does.
     pub(crate) async fn sign_in(&self) -> TokenSet {
+        self.sign_in_with(&self.link().await).await
+    }
+
+    /// The token of a link of the operator's.
+    pub(crate) async fn link(&self) -> String {
         let link = self.authority.signin_tokens();
         let token = link
             .issue(
@@ -72,14 +77,18 @@ impl House {
                 &Client::local(),
             )
             .await;
-        let token = token
+        token
             .map_err(|error| error.to_string())
             .expect("issued")
             .expose_text()
-            .to_string();
+            .to_string()
+    }
+
+    /// Signs in with the token of a link.
+    pub(crate) async fn sign_in_with(&self, token: &str) -> TokenSet {
         let sessions = self.authority.sessions();
         sessions
-            .start_with_signin_token(&token, Remember::Remembered, &browser())
+            .start_with_signin_token(token, Remember::Remembered, &browser())
             .await
             .unwrap_or_else(|e| panic!("{e}"))
     }

@@ -224,6 +224,51 @@ async fn sessions_never_outgrow_their_number() {
     assert_eq!(house.authority.sessions().list().len(), MOST, "on disk too");
 }
 
+/// Those who waited for another process's lock come in one commit, of which the view knows nothing yet.
+#[tokio::test]
+async fn sessions_that_come_in_one_commit_do_not_outgrow_their_number_either() {
+    const MOST: usize = 2;
+    let house = House::new();
+    let changes = vec![("max_sessions".to_owned(), serde_json::json!(MOST))];
+    let settings = house.authority.settings();
+    settings.set(changes, &Client::local()).await.expect("set");
+    for _ in 0..MOST {
+        let _tokens = house.sign_in().await;
+    }
+    let mut links = Vec::new();
+    for _ in 0..6 {
+        links.push(house.link().await);
+    }
+    let [a, b, c, d, e, f] = &links[..] else {
+        panic!("six");
+    };
+    let file = house.folder.path().join("postern.sqlite");
+    let mut other = open_connection(&file, OpenMode::Existing).expect("opens");
+    let lock = other
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .expect("the lock");
+    let mut waiting = Box::pin(async {
+        tokio::join!(
+            house.sign_in_with(a),
+            house.sign_in_with(b),
+            house.sign_in_with(c),
+            house.sign_in_with(d),
+            house.sign_in_with(e),
+            house.sign_in_with(f),
+        )
+    });
+    tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("they wait for the lock"),
+        () = std::future::ready(()) => {}
+    }
+    drop(lock);
+    let _tokens = waiting.await;
+    assert_eq!(house.authority.sessions().list().len(), MOST);
+    let house = house.restarted();
+    assert_eq!(house.authority.sessions().list().len(), MOST, "on disk too");
+}
+
 #[tokio::test]
 async fn a_clock_set_back_revives_nothing_not_even_over_a_restart() {
     let house = House::new();
