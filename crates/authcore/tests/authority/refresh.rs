@@ -236,11 +236,11 @@ async fn sessions_that_come_in_one_commit_do_not_outgrow_their_number_either() {
         let _tokens = house.sign_in().await;
     }
     let mut links = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..4 {
         links.push(house.link().await);
     }
-    let [a, b, c, d, e, f] = &links[..] else {
-        panic!("six");
+    let [first, second, third, fourth] = &links[..] else {
+        panic!("four");
     };
     let file = house.folder.path().join("postern.sqlite");
     let mut other = open_connection(&file, OpenMode::Existing).expect("opens");
@@ -249,12 +249,10 @@ async fn sessions_that_come_in_one_commit_do_not_outgrow_their_number_either() {
         .expect("the lock");
     let mut waiting = Box::pin(async {
         tokio::join!(
-            house.sign_in_with(a),
-            house.sign_in_with(b),
-            house.sign_in_with(c),
-            house.sign_in_with(d),
-            house.sign_in_with(e),
-            house.sign_in_with(f),
+            house.sign_in_with(first),
+            house.sign_in_with(second),
+            house.sign_in_with(third),
+            house.sign_in_with(fourth),
         )
     });
     tokio::select! {
