@@ -327,11 +327,8 @@ impl Writer {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(StoreError::Stopped);
         }
-        let mut transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        catch_up(
-            &transaction,
+        let mut transaction = begin(
+            &mut self.connection,
             &mut self.counter,
             &self.vault,
             &self.live,
@@ -430,11 +427,8 @@ impl Writer {
             return Ok(());
         }
         self.swept = Some(now);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        catch_up(
-            &transaction,
+        let transaction = begin(
+            &mut self.connection,
             &mut self.counter,
             &self.vault,
             &self.live,
@@ -475,18 +469,14 @@ impl Writer {
             return;
         }
         let now = self.clock.now().wall;
-        let kept = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(StoreError::from);
-        let kept = kept.and_then(|transaction| {
-            catch_up(
-                &transaction,
-                &mut self.counter,
-                &self.vault,
-                &self.live,
-                &self.clock,
-            )?;
+        let transaction = begin(
+            &mut self.connection,
+            &mut self.counter,
+            &self.vault,
+            &self.live,
+            &self.clock,
+        );
+        let kept = transaction.and_then(|transaction| {
             keep_books(&transaction, &self.vault, now)?;
             Ok(transaction.commit()?)
         });
@@ -531,19 +521,20 @@ enum Next {
     Stop,
 }
 
-/// Another process may have rotated keys or ended sessions: that is taken in, in each transaction, before anything is decided,
-/// sealed or written in it.
-fn catch_up(
-    transaction: &Transaction<'_>,
+/// A transaction that writes. Another process may have rotated keys or ended sessions: that is taken in before anything is
+/// decided, sealed or written in it.
+fn begin<'c>(
+    connection: &'c mut Connection,
     counter: &mut ChangeCounter,
     vault: &Vault,
     live: &Live,
     clock: &Clock,
-) -> Result<(), StoreError> {
-    if counter.moved(transaction)? {
-        take_in(transaction, vault, live, clock).inspect_err(|_| counter.forget())?;
+) -> Result<Transaction<'c>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if counter.moved(&transaction)? {
+        take_in(&transaction, vault, live, clock).inspect_err(|_| counter.forget())?;
     }
-    Ok(())
+    Ok(transaction)
 }
 
 fn take_in(connection: &Connection, vault: &Vault, live: &Live, clock: &Clock) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use authcore::{
     ChangeError, CreateAccessKeyError, InTheWay, OneUseError, OpenError, RotationFailed, SettingError,
     SlotChangeError, StoreError, TooLong,
 };
-use fieldcrypt::{RotationError, UnlockError};
+use fieldcrypt::{KeyringError, RotationError, UnlockError};
 
 use crate::backup::{BackupError, RestoreError};
 use crate::causes::with_causes;
@@ -395,10 +395,15 @@ impl From<RotationFailed> for Failure {
             RotationFailed::Step(RotationError::NothingToAbort) => Self::of(Exit::Data, &error)
                 .hint("nothing was changed; postern keys rotate --status shows what is under way"),
             RotationFailed::Open(inner) => (*inner).into(),
-            RotationFailed::Keyring(_) => Self::of(Exit::Data, &error)
+            RotationFailed::Keyring(
+                KeyringError::DamagedKey { .. }
+                | KeyringError::UnknownFormat { .. }
+                | KeyringError::NoActiveKey,
+            ) => Self::of(Exit::Data, &error)
                 .hint("keep a copy of the files as they are, and restore a backup"),
             RotationFailed::Step(_)
             | RotationFailed::Purge(_)
+            | RotationFailed::Keyring(_)
             | RotationFailed::Store(_)
             | RotationFailed::Database(_) => Self::of(Exit::TryLater, &error)
                 .hint("nothing is lost; run the command again: it goes on where it stands"),
