@@ -166,8 +166,8 @@ fn on_a_full_disk_requests_fail_verification_goes_on_and_room_mends_it() {
 /// Writes past this size fail with EFBIG, which is no full disk: what the file holds is not known then.
 const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
 
-#[test]
-fn after_a_write_that_failed_nothing_is_acknowledged_until_a_restart_and_verification_goes_on() {
+/// A server whose last write failed, and the last pair that it gave out.
+fn stopped_by_its_disk() -> (Postern, Held) {
     let postern = Postern::start_from(env!("CARGO_BIN_EXE_postern"), &["env"], SMALL_FILES);
     set_password(&postern, PASSWORD);
     let first = Held::of(&login(&postern.base, PASSWORD).expect("an answer"));
@@ -185,6 +185,21 @@ fn after_a_write_that_failed_nothing_is_acknowledged_until_a_restart_and_verific
         refused.status,
         refused.body
     );
+    (postern, last)
+}
+
+/// The disk was full for the server alone: what others write is read, and counts.
+#[test]
+fn after_a_write_that_failed_what_another_process_revokes_is_revoked() {
+    let (postern, last) = stopped_by_its_disk();
+    assert!(last.is_good(&postern), "control: verification goes on");
+    let _ = postern.says(&["sessions", "revoke-all"]);
+    while last.is_good(&postern) {}
+}
+
+#[test]
+fn after_a_write_that_failed_nothing_is_acknowledged_until_a_restart_and_verification_goes_on() {
+    let (postern, last) = stopped_by_its_disk();
     assert!(last.is_good(&postern), "verification goes on");
     assert_eq!(
         postern.send("GET", "/ready", &[], &Value::Null).status,
